@@ -1,0 +1,135 @@
+"""The contract of a driver: a card and its channels.
+
+**Must.** A driver subclasses `VoiceCard` and `Channel` and implements their abstract methods.
+Every method of a channel returns at once and raises nothing for what the far end or the
+hardware does: what came of an order is an event, given to `Channel.emit` with the id of the
+order. Foreign cause codes become ours in the driver; the raw one is kept in the event's data.
+Events are emitted in the thread of the event loop, in the order in which they happened.
+
+**May.** `transfer` is for cards with that ability. `options` of ivrd.toml reach the card's
+constructor as keyword arguments; a wrong one raises `ConfigError`.
+
+A driver is found by name through the entry point group ``ivrd.cards``. Every driver passes
+the contract suite in `tests/contract/`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias, final
+
+from ivrd.commands import Utterance
+from ivrd.events import CommandId, Event
+
+MAX_CHANNELS = 32
+"""Channels of one card."""
+
+RING_PERIOD_S = 5.0
+"""Seconds from ring to ring where the network gives no cadence (China: 1 s on, 4 s off)."""
+
+
+class Ability(StrEnum):
+    """What a channel can do beyond answering, playing and hearing keys."""
+
+    DIAL = "dial"
+    TRANSFER = "transfer"
+    RECORD = "record"
+    DETECT_MACHINE = "detect_machine"
+    ANSWER_SUPERVISION = "answer_supervision"
+    """T_LCON means that somebody answered, not only that the number was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialPermit:
+    """The right to dial one number once, from the gate; no dial happens without one.
+
+    `number` is in E.164, `caller_id` what the far end sees.
+    """
+
+    number: str
+    caller_id: str
+    attempt: str
+
+
+Sink: TypeAlias = Callable[[Event], None]
+
+
+class Channel(ABC):
+    """One voice channel; `number` is 1-based, as printed on the card."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._sink: Sink | None = None
+
+    @property
+    @abstractmethod
+    def abilities(self) -> frozenset[Ability]:
+        """What this channel can do; does not change while the card is open."""
+
+    @final
+    def connect(self, sink: Sink) -> None:
+        """Send all further events to `sink`; the line does this once, before any order."""
+        self._sink = sink
+
+    @final
+    def emit(self, event: Event) -> None:
+        """Hand an event to the line. May be called from within an order (the line queues it)."""
+        if self._sink is not None:
+            self._sink(event)
+
+    @abstractmethod
+    def off_hook(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
+        """Answer the ringing call → T_OFFH."""
+
+    @abstractmethod
+    def on_hook(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
+        """Hang up → T_ONH, after the last event of the call.
+
+        Safe in any state and safe to repeat: an idle channel answers T_ONH, a ringing one
+        refuses the call as busy, a dialling one gives up, a playing one falls silent (its
+        T_EOF may come before, never after, the T_ONH).
+        """
+
+    @abstractmethod
+    def dial(self, id: CommandId, permit: DialPermit, timeout_s: float) -> None:  # noqa: A002
+        """Dial → T_LCON, or T_BUSY, T_NOANS, T_REFUSED, T_FAULT.
+
+        T_NOANS comes at the latest `timeout_s` seconds after the order, by the driver's own timer.
+        """
+
+    @abstractmethod
+    def play(self, id: CommandId, utterances: Sequence[Utterance]) -> None:  # noqa: A002
+        """Play all prompts in order → T_EOF after the last, with `heard_s`.
+
+        A second play while one is on replaces it: the first gets its T_EOF cut short. On a
+        channel with no call the T_EOF comes at once with `heard_s` 0.
+        """
+
+    @abstractmethod
+    def stop(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
+        """Stop the play with this id → its T_EOF, with how much was heard.
+
+        Nothing happens where that play has ended or never was.
+        """
+
+    def transfer(self, id: CommandId, permit: DialPermit) -> None:  # noqa: A002
+        """Hand the call to another number → T_MOVED, or why not. For `Ability.TRANSFER`."""
+        raise NotImplementedError(f"{type(self).__name__} has no transfer")
+
+
+class VoiceCard(ABC):
+    """One card: up to 32 channels that come and go together."""
+
+    @abstractmethod
+    async def open(self) -> Sequence[Channel]:
+        """Make the card ready and return its channels, numbered from 1.
+
+        Raises `CardError` with what to do about it. May be called again after `close`.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End all calls and let go of the hardware; safe to repeat."""
