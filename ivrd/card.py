@@ -6,8 +6,16 @@ hardware does: what came of an order is an event, given to `Channel.emit` with t
 order. Foreign cause codes become ours in the driver; the raw one is kept in the event's data.
 Events are emitted in the thread of the event loop, in the order in which they happened.
 
-**May.** `transfer` is for cards with that ability. `options` of ivrd.toml reach the card's
-constructor as keyword arguments; a wrong one raises `ConfigError`.
+A card is made with the clock it shall use and its options from ivrd.toml, as keyword
+arguments; a wrong one raises `CardError` with the option's name and what was expected.
+
+**Order of events.** T_RING comes for every ring: a card that is told only once repeats it
+itself every `RING_PERIOD_S`. When the far end hangs up, T_LCTERM comes before the T_EOF of a
+play that the hang-up cut short, so that no call takes a cut message for a finished one.
+T_ONH is the last event of a call; what the network still says of that call is swallowed.
+
+**May.** `transfer` is for cards with that ability. `when_full` is for cards that can speak to
+a caller for whom no channel is free.
 
 A driver is found by name through the entry point group ``ivrd.cards``. Every driver passes
 the contract suite in `tests/contract/`.
@@ -122,6 +130,9 @@ class Channel(ABC):
 
 class VoiceCard(ABC):
     """One card: up to 32 channels that come and go together."""
+
+    when_full: Utterance | None = None
+    """What a caller hears for whom no channel is free, before the card hangs up; None: busy."""
 
     @abstractmethod
     async def open(self) -> Sequence[Channel]:
