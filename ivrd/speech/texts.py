@@ -1,0 +1,144 @@
+"""The text list of a language: ``voice_prompts/<tag>/prompts.toml``.
+
+It is what a person reads aloud to record the prompts. ``[prompts]`` maps each prompt's id to
+its text, or to a table with ``text`` and ``spoken`` (what a synthesiser is given instead:
+pinyin, phonemes, another punctuation), or to ``silence_ms`` for a pause. ``[voice]`` says how
+the prompts are synthesised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ivrd.errors import Problem, PromptError, nearest
+from ivrd.toml_file import TomlFile
+
+TEXT_LIST = "prompts.toml"
+
+_ID = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a prompt says: `text` as people write it, "" for a pause."""
+
+    text: str
+    spoken: str | None = None
+    silence_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How espeak-ng speaks a language; `pinyin` converts Chinese characters first."""
+
+    espeak: str
+    words_per_minute: int = 160
+    pitch: int = 50
+    pinyin: bool = False
+
+
+@dataclass(frozen=True)
+class TextList:
+    """A language's text list, as far as it is right, and what is wrong in it."""
+
+    file: Path
+    texts: Mapping[str, Text]
+    voice: Voice | None
+    problems: tuple[Problem, ...]
+    toml: TomlFile | None = field(default=None, repr=False)
+
+    def line_of(self, prompt: str) -> int | None:
+        """Return the line on which a prompt stands."""
+        return self.toml.line_of("prompts", prompt) if self.toml else None
+
+
+def load_texts(folder: Path) -> TextList:
+    """Read the text list of the language in `folder`; what is wrong is in its `problems`."""
+    file = folder / TEXT_LIST
+    try:
+        toml = TomlFile(file, PromptError)
+    except PromptError as exc:
+        return TextList(file, {}, None, exc.problems)
+    problems = [
+        toml.problem(
+            [key],
+            "unknown table",
+            expected="[prompts] and [voice]",
+            nearest=nearest(key, ("prompts", "voice")),
+            rule="text-list",
+        )
+        for key in toml.data
+        if key not in ("prompts", "voice")
+    ]
+    texts: dict[str, Text] = {}
+    prompts = toml.data.get("prompts", {})
+    if not isinstance(prompts, dict) or not prompts:
+        problems.append(toml.problem(["prompts"], "no prompts in the list", rule="text-list"))
+        prompts = {}
+    for prompt, entry in prompts.items():
+        text = _text(entry) if _ID.fullmatch(prompt) else "an id of a-z, 0-9 and _"
+        if isinstance(text, Text):
+            texts[prompt] = text
+        else:
+            problems.append(
+                toml.problem(
+                    ["prompts", prompt], "wrong entry", expected=text, rule="text-list"
+                )
+            )
+    voice = _voice(toml, problems)
+    return TextList(file, texts, voice, tuple(problems), toml)
+
+
+def _text(entry: Any) -> Text | str:
+    """Return the entry read, or what was expected."""
+    if isinstance(entry, str) and entry.strip():
+        return Text(entry)
+    if isinstance(entry, dict):
+        if set(entry) == {"silence_ms"}:
+            silence = entry["silence_ms"]
+            if type(silence) is int and 10 <= silence <= 5000:
+                return Text("", silence_ms=silence)
+            return "silence_ms from 10 to 5000"
+        text, spoken = entry.get("text"), entry.get("spoken")
+        if set(entry) == {"text", "spoken"} and isinstance(text, str) and text.strip():
+            if isinstance(spoken, str) and spoken.strip():
+                return Text(text, spoken)
+            return "spoken as a text"
+    return 'a text, { text = "…", spoken = "…" } or { silence_ms = 200 }'
+
+
+_VOICE: Mapping[str, tuple[type, str]] = {
+    "espeak": (str, "the name of an espeak-ng voice"),
+    "words_per_minute": (int, "a whole number from 80 to 450"),
+    "pitch": (int, "a whole number from 0 to 99"),
+    "pinyin": (bool, "true or false"),
+}
+_RANGES = {"words_per_minute": (80, 450), "pitch": (0, 99)}
+
+
+def _voice(toml: TomlFile, problems: list[Problem]) -> Voice | None:
+    table = toml.data.get("voice")
+    if not isinstance(table, dict) or "espeak" not in table:
+        problems.append(
+            toml.problem(
+                ["voice"], "no voice", expected='[voice] with espeak = "…"', rule="text-list"
+            )
+        )
+        return None
+    right: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in _VOICE:
+            what, more = "unknown key", {"nearest": nearest(key, _VOICE)}
+        else:
+            wanted, words = _VOICE[key]
+            low, high = _RANGES.get(key, (None, None))
+            if type(value) is wanted and (low is None or low <= value <= high):
+                right[key] = value
+                continue
+            what, more = "wrong value", {"expected": words}
+        problems.append(toml.problem(["voice", key], what, rule="text-list", **more))
+    return Voice(**right) if "espeak" in right else None
