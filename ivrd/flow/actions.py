@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from ivrd.events import U_FAIL, Data, Json
@@ -22,7 +23,7 @@ class Answer(NamedTuple):
     """How an action ended: one of its declared events, and the data that event gives."""
 
     event: str
-    data: Data = {}
+    data: Data = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
