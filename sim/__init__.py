@@ -1,0 +1,1 @@
+"""The software card: virtual time, scripted and random callers, faults, recordings."""

@@ -1,0 +1,51 @@
+"""What happens when a number is dialled: somebody answers, or the network says why not.
+
+The cause codes are ITU-T Q.850's; the reasons of a refusal are ivrd's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ivrd.card import DialPermit
+from ivrd.events import T_BUSY, T_FAULT, T_NOANS, T_REFUSED, Data
+from sim.party import Party
+
+
+@dataclass(frozen=True, slots=True)
+class Rings:
+    """The phone rings; `party` answers after `rings` rings, or nobody does where it is None."""
+
+    party: Callable[[], Party] | None = None
+    rings: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """The dial ends with `event` and `data`, `after_s` seconds after the number was sent."""
+
+    event: str
+    data: Data = field(default_factory=dict)
+    after_s: float = 0.0
+
+
+Outcome: TypeAlias = Rings | Fails
+
+BUSY = Fails(T_BUSY, {"cause": 17})
+UNALLOCATED = Fails(T_REFUSED, {"reason": "unallocated", "cause": 1})
+CHANGED = Fails(T_REFUSED, {"reason": "changed", "cause": 22})
+OUT_OF_SERVICE = Fails(T_REFUSED, {"reason": "out_of_service", "cause": 27})
+SWITCHED_OFF = Fails(T_NOANS, {"rang": False, "cause": 20}, after_s=4.0)
+TRUNK_DOWN = Fails(T_FAULT, {"cause": 38})
+NO_ANSWER = Rings()
+
+
+def refuses(after_s: float = 5.0) -> Fails:
+    """Return the outcome of a phone that rings until the called person rejects the call."""
+    return Fails(T_REFUSED, {"reason": "rejected", "cause": 21}, after_s=after_s)
+
+
+Answering: TypeAlias = Outcome | Callable[[DialPermit], Outcome]
+"""What stands behind a number: always the same outcome, or one made for each dial."""
