@@ -1,0 +1,1 @@
+"""Bills, read in place out of the operator's own database."""

@@ -1,0 +1,77 @@
+"""Accounts: looked up by phone, agreement number or id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Select
+
+from ivrd.billing.database import Run
+from ivrd.billing.entities import Account, Proof
+from ivrd.billing.mapping import BillingMapping, Column, KeyColumn
+from ivrd.billing.statements import Fields, Source, as_key, key_value
+from ivrd.billing.values import text_of
+from ivrd.errors import BillingError
+
+
+class Accounts:
+    """The account table of a mapping."""
+
+    def __init__(self, mapping: BillingMapping) -> None:
+        part = mapping.account
+        source = Source(mapping, part)
+
+        def by(where: KeyColumn, fields: Fields) -> Select[Any]:
+            match = source.column(where.column) == key_value("key", where.type)
+            return source.select(fields.columns, match, limit=2)
+
+        def reader(fields: Fields, key: str, named: Column | None) -> Callable[[Any], str | None]:
+            return fields.add(f"account.{key}", named.column, text_of) if named else _nothing
+
+        account = Fields()
+        self._id = account.add("account.id", part.id.column, text_of)
+        self._phone = reader(account, "phone", part.phone)
+        self._agreement = reader(account, "agreement", part.agreement)
+        self._language = reader(account, "language", part.language)
+        keys = {"id": part.id, "phone": part.phone, "agreement": part.agreement}
+        self._by = {name: (by(key, account), key.type) for name, key in keys.items() if key}
+        proof = Fields()
+        self._password = reader(proof, "password", part.password)
+        self._identity = reader(proof, "identity", part.identity)
+        self._proof_agreement = reader(proof, "agreement", part.agreement)
+        proof.columns = proof.columns or [part.id.column]
+        self._proof = by(part.id, proof)
+
+    def find(self, run: Run, by: str, value: str) -> Account | None:
+        """Return the account whose `by` ("phone", "agreement" or "id") is `value`."""
+        if by not in self._by:
+            return None
+        query, kind = self._by[by]
+        key = as_key(value, kind)
+        row = _one(run(query, {"key": key})) if key is not None else None
+        if row is None:
+            return None
+        account_id = self._id(row)
+        if account_id is None:
+            raise BillingError("account.id: an account without an id")
+        return Account(account_id, self._phone(row), self._agreement(row), self._language(row))
+
+    def proof(self, run: Run, account_id: str) -> Proof | None:
+        """Return what the holder of an account can be known by; None without such an account."""
+        key = as_key(account_id, self._by["id"][1])
+        row = _one(run(self._proof, {"key": key})) if key is not None else None
+        if row is None:
+            return None
+        return Proof(self._password(row), self._identity(row), self._proof_agreement(row))
+
+
+def _nothing(_: Any) -> str | None:
+    return None
+
+
+def _one(rows: Any) -> Any:
+    """Return the only row, or None; two accounts with one number is a fault of the data."""
+    if len(rows) > 1:
+        raise BillingError("account: more than one account has this number; narrow account.where")
+    return rows[0] if rows else None

@@ -1,0 +1,81 @@
+"""One lookup at a time against the billing database; the edge where its errors become ours."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import Engine, Row, Select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+from ivrd.billing.breaker import Breaker
+from ivrd.errors import BillingDown, BillingError, BillingSlow
+
+Run: TypeAlias = Callable[[Select[Any], Mapping[str, object]], Sequence[Row[Any]]]
+"""Execute one prepared statement with its values and return all its rows."""
+
+T = TypeVar("T")
+
+_CUT_SHORT = {"57014", "3024", "1969", "2013", "55P03"}
+"""PostgreSQL query_canceled and lock_not_available; MySQL and MariaDB time-outs, and a reply that
+did not come within the driver's own."""
+
+
+class Database:
+    """Runs lookups under the breaker. May be used from any thread."""
+
+    def __init__(self, engine: Engine, breaker: Breaker | None = None) -> None:
+        self.engine = engine
+        self.breaker = breaker or Breaker(time.monotonic)
+
+    def ask(self, lookup: Callable[[Run], T]) -> T:
+        """Return what `lookup` makes of the database, on one connection.
+
+        Raises `BillingSlow` where a statement took too long, `BillingDown` where the database
+        cannot be reached, is locked or lacks what is asked for, or where the breaker is open.
+        """
+        self.breaker.enter()
+        try:
+            with self.engine.connect() as connection:
+                result = lookup(lambda query, values: connection.execute(query, values).all())
+        except (SQLAlchemyError, OSError) as exc:
+            self.breaker.failed()
+            # the driver's own text may hold what was asked for: it is not passed on
+            raise translated(exc) from None
+        except BillingError:
+            self.breaker.worked()
+            raise
+        self.breaker.worked()
+        return result
+
+
+def translated(error: Exception) -> BillingError:
+    """Return our error for one of SQLAlchemy's or of a driver's, without private data."""
+    if isinstance(error, NoConnectionFree):
+        return BillingSlow("all connections to the billing database are busy")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return _of_sqlite(cause)
+    code = _code_of(cause)
+    if code in _CUT_SHORT:
+        return BillingSlow(f"the billing database was not done in time ({code})")
+    return BillingDown(f"the billing database failed: {type(cause).__name__} {code}".rstrip())
+
+
+def _of_sqlite(cause: sqlite3.Error) -> BillingError:
+    """SQLite's messages name tables and columns, never values."""
+    if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return BillingSlow("the billing database was not done in time")
+    return BillingDown(f"the billing database failed: {cause}")
+
+
+def _code_of(cause: object) -> str:
+    """Return SQLSTATE (PostgreSQL) or the error number (MySQL), "" where there is neither."""
+    for name in ("sqlstate", "pgcode"):
+        if getattr(cause, name, None):
+            return str(getattr(cause, name))
+    args = getattr(cause, "args", ())
+    return str(args[0]) if args and isinstance(args[0], int) else ""

@@ -1,0 +1,214 @@
+"""The connection to the billing database: read-only, limited in time, its password kept apart."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import QueuePool
+
+from ivrd.errors import ConfigError, Problem, nearest
+
+CONNECT_S = 3
+"""Seconds to wait for a connection to a server."""
+
+_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
+
+_CONNECT_ARGS: Mapping[str, Callable[[float], dict[str, Any]]] = {
+    "sqlite+pysqlite": lambda limit_s: {"timeout": limit_s},
+    "postgresql+psycopg": lambda _: {"connect_timeout": CONNECT_S, **_KEEPALIVE},
+    "postgresql+psycopg2": lambda _: {"connect_timeout": CONNECT_S, **_KEEPALIVE},
+    "mysql+pymysql": lambda limit_s: {"connect_timeout": CONNECT_S, "read_timeout": limit_s + 1},
+    "mysql+mysqldb": lambda limit_s: {"connect_timeout": CONNECT_S, "read_timeout": int(limit_s) + 1},
+}
+_SAME_DIALECT = {"mariadb": "mysql"}
+
+
+def engine_from(
+    url: str,
+    *,
+    password_env: str | None = None,
+    password_file: Path | None = None,
+    time_limit_s: float = 2.0,
+    connections: int = 4,
+    environment: Mapping[str, str] = os.environ,
+) -> Engine:
+    """Return a read-only engine for `url`; no connection is made yet.
+
+    A password never stands in the URL: it comes from the environment variable `password_env`,
+    or from `password_file`, which only its owner may read (mode 0600 or 0400). A statement may
+    take `time_limit_s`, waits for another's lock included: SQLite is interrupted, servers are
+    told. `connections` is how many there are at most. Raises `ConfigError`; its problems have
+    the keys ``url``, ``password_env``, ``password_file``.
+    """
+    problems: list[Problem] = []
+    parsed = _parse(url, problems)
+    password = _password(password_env, password_file, environment, problems)
+    if problems or parsed is None:
+        raise ConfigError(problems)
+    if parsed.get_backend_name() == "sqlite":
+        parsed = _read_only_file(parsed)
+    elif password is not None:
+        parsed = parsed.set(password=password)
+    try:
+        engine = create_engine(
+            parsed,
+            connect_args=_CONNECT_ARGS[_driver_of(parsed)](time_limit_s),
+            hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+            poolclass=QueuePool,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=time_limit_s,
+            # a SQLite file that was replaced by a newer copy is noticed within a minute
+            pool_recycle=60 if parsed.get_backend_name() == "sqlite" else 1800,
+            pool_reset_on_return=None,
+        )
+    except ImportError:
+        what = f"the driver of {_driver_of(parsed)} is not installed"
+        raise ConfigError([Problem(what, key="url", rule="driver")]) from None
+    _limit_statements(engine, time_limit_s)
+    return engine
+
+
+def _parse(url: str, problems: list[Problem]) -> URL | None:
+    example = "such as sqlite:///billing.db or postgresql+psycopg://reader@host/billing"
+    try:
+        parsed = make_url(url)
+        driver = _driver_of(parsed)
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        problems.append(Problem("is no database URL", key="url", expected=example, rule="url"))
+        return None
+    if driver not in _CONNECT_ARGS:
+        known = ", ".join(_CONNECT_ARGS)
+        problems.append(
+            Problem(
+                f"{driver} is not supported", key="url", expected=f"one of {known}",
+                nearest=nearest(driver, _CONNECT_ARGS), rule="driver",
+            )  # fmt: skip
+        )
+        return None
+    if parsed.password is not None or "password" in parsed.query:
+        problems.append(
+            Problem(
+                "a password stands in the URL", key="url",
+                expected="password_env or password_file instead", rule="secret",
+            )  # fmt: skip
+        )
+    if driver.startswith("sqlite") and (parsed.database in {None, "", ":memory:"}):
+        problems.append(Problem("names no file", key="url", expected=example, rule="url"))
+    return parsed
+
+
+def _driver_of(url: URL) -> str:
+    backend = _SAME_DIALECT.get(url.get_backend_name(), url.get_backend_name())
+    return f"{backend}+{url.get_driver_name()}"
+
+
+def _password(
+    env: str | None, file: Path | None, environment: Mapping[str, str], problems: list[Problem]
+) -> str | None:
+    """Return the password, or None where neither place is named."""
+    if env and file:
+        problems.append(
+            Problem("is given beside password_file", key="password_env", expected="one of the two",
+                    rule="secret")
+        )  # fmt: skip
+        return None
+    if env:
+        if not environment.get(env):
+            problems.append(
+                Problem(f"the environment variable {env} is not set", key="password_env", rule="secret")
+            )
+        return environment.get(env)
+    return secret_from(file, "password_file", problems) if file else None
+
+
+def secret_from(file: Path, key: str, problems: list[Problem]) -> str | None:
+    """Return the one line of a secret file, or add to `problems` why it cannot be used."""
+    try:
+        with file.open(encoding="utf-8") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            text = opened.read().rstrip("\r\n") if mode & 0o077 == 0 else ""
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
+        problems.append(Problem(f"{file} cannot be read: {why}", key=key, rule="secret"))
+        return None
+    if mode & 0o077:
+        problems.append(
+            Problem(
+                f"{file} has mode {mode:04o}: others than its owner may use it", key=key,
+                expected=f"mode 0600 (chmod 600 {file})", rule="secret",
+            )  # fmt: skip
+        )
+        return None
+    if not text or "\n" in text:
+        problems.append(
+            Problem(f"{file} does not hold one line", key=key, expected="the password", rule="secret")
+        )
+        return None
+    return text
+
+
+def _read_only_file(url: URL) -> URL:
+    """Return the URL of a SQLite file that is opened read-only and never made."""
+    file = Path(str(url.database).removeprefix("file:").split("?", 1)[0]).absolute()
+    return url.set(database=file.as_uri().replace("file://", "file:"), query={"mode": "ro", "uri": "true"})
+
+
+class Deadline(threading.local):
+    """When the lookup of this thread must be done, in `time.monotonic` seconds."""
+
+    at = float("inf")
+
+
+_STEPS = 2000
+"""SQLite's virtual machine steps between two looks at the time: well under a millisecond."""
+
+
+def _limit_statements(engine: Engine, limit_s: float) -> None:
+    """Have the time limit set up on every new connection."""
+    set_up: Callable[[Any], None]
+    if engine.dialect.name == "sqlite":
+        deadline = Deadline()
+
+        def set_up(connection: Any) -> None:
+            connection.set_progress_handler(lambda: time.monotonic() > deadline.at, _STEPS)
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def _start(*_: object) -> None:
+            deadline.at = time.monotonic() + limit_s
+
+    elif engine.dialect.name == "postgresql":
+
+        def set_up(connection: Any) -> None:
+            _execute(connection, f"SET statement_timeout = {int(limit_s * 1000)}")
+            _execute(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+
+    else:
+
+        def set_up(connection: Any) -> None:
+            maria = "mariadb" in str(_execute(connection, "SELECT VERSION()")).lower()
+            limit = f"max_statement_time = {limit_s}" if maria else f"max_execution_time = {int(limit_s * 1000)}"
+            _execute(connection, f"SET SESSION {limit}")
+            _execute(connection, "SET SESSION TRANSACTION READ ONLY")
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _: object) -> None:
+        set_up(connection)
+
+
+def _execute(connection: Any, statement: str) -> Any:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement)
+        return cursor.fetchone() if statement.startswith("SELECT") else None
+    finally:
+        cursor.close()

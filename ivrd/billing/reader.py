@@ -1,0 +1,92 @@
+"""What the services ask of the billing database: blocking lookups, each with its own answer."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from ivrd.billing.accounts import Accounts
+from ivrd.billing.arrears import ArrearsRows
+from ivrd.billing.bills import Readiness, bills_of
+from ivrd.billing.breaker import Breaker
+from ivrd.billing.database import Database, Run
+from ivrd.billing.details import Details
+from ivrd.billing.entities import Account, Arrears, Bill, CallDetail, NotReady, Proof
+from ivrd.billing.mapping import BillingMapping
+
+
+class BillingReader:
+    """Reads the standard entities through a mapping; to be called from any thread.
+
+    Every lookup raises `BillingSlow`, `BillingDown`, or plain `BillingError` where the data is
+    not as the mapping says. What is simply not there is None, `NotReady` or empty.
+    """
+
+    def __init__(
+        self, mapping: BillingMapping, engine: Engine, breaker: Breaker | None = None
+    ) -> None:
+        self.database = Database(engine, breaker)
+        self._accounts = Accounts(mapping)
+        self._bills = bills_of(mapping)
+        self._readiness = Readiness(mapping)
+        self._details = Details(mapping, mapping.details) if mapping.details else None
+        self._arrears = ArrearsRows(mapping, mapping.arrears) if mapping.arrears else None
+        self.detail_items = frozenset(mapping.details.of if mapping.details else ())
+        """Codes of the items that call details explain."""
+
+    def find_by_phone(self, number: str) -> Account | None:
+        """Return the account with this phone number, as the database writes it."""
+        return self.database.ask(lambda run: self._accounts.find(run, "phone", number))
+
+    def find_by_agreement(self, number: str) -> Account | None:
+        """Return the account with this agreement number."""
+        return self.database.ask(lambda run: self._accounts.find(run, "agreement", number))
+
+    def account(self, account_id: str) -> Account | None:
+        """Return the account with this id."""
+        return self.database.ask(lambda run: self._accounts.find(run, "id", account_id))
+
+    def proof(self, account_id: str) -> Proof | None:
+        """Return what the account's holder can be known by."""
+        return self.database.ask(lambda run: self._accounts.proof(run, account_id))
+
+    def bill(self, account_id: str, month: str) -> Bill | NotReady | None:
+        """Return the bill of a month ``"YYYY-MM"``.
+
+        `NotReady` where the bill run of that month is not done, None where it is and the
+        account has no bill in it. A bill that stands there before its run is done is not read.
+        """
+        return self.database.ask(lambda run: self._bill(run, account_id, month))
+
+    def _bill(self, run: Run, account_id: str, month: str) -> Bill | NotReady | None:
+        if self._readiness.by_run and not self._readiness.read(run, month):
+            return NotReady(month)
+        bill = self._bills.read(run, account_id, month)
+        if bill is None and not self._readiness.by_run and not self._readiness.read(run, month):
+            return NotReady(month)
+        return bill
+
+    def details(self, account_id: str, month: str, position: int) -> tuple[CallDetail | None, int]:
+        """Return the call at `position` (from 1, oldest first), and how many calls there are."""
+        details = self._details
+        if details is None:
+            return None, 0
+        return self.database.ask(
+            lambda run: (
+                details.read(run, account_id, month, position),
+                details.count(run, account_id, month),
+            )
+        )
+
+    def detail_count(self, account_id: str, month: str) -> int:
+        """Return how many calls the details of a month have."""
+        details = self._details
+        if details is None:
+            return 0
+        return self.database.ask(lambda run: details.count(run, account_id, month))
+
+    def arrears(self, account_id: str) -> tuple[Arrears, ...]:
+        """Return what the account owes, per product and group; empty where nothing."""
+        arrears = self._arrears
+        if arrears is None:
+            return ()
+        return self.database.ask(lambda run: arrears.read(run, account_id))

@@ -1,0 +1,130 @@
+"""From what a column holds to money, months, dates and times.
+
+Nothing here puts a value into an error: it may be private.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Literal, NamedTuple, TypeAlias
+
+Unit: TypeAlias = Literal["fen", "yuan"]
+
+_FLOAT_NOISE = Decimal("0.0001")
+"""Fen by which a binary fraction may miss a whole fen: sums of doubles do, a tariff does not."""
+
+
+def fen(value: object, unit: Unit) -> int:
+    """Return an amount in fen; NULL is 0. Raises ValueError where it is no whole number of fen."""
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        raise ValueError("not an amount")
+    if isinstance(value, int):
+        return value * 100 if unit == "yuan" else value
+    try:
+        exact = Decimal(repr(value) if isinstance(value, float) else value)
+    except InvalidOperation:
+        raise ValueError("not an amount") from None
+    if not exact.is_finite():
+        raise ValueError("not an amount")
+    amount = exact * 100 if unit == "yuan" else exact
+    whole = int(amount.to_integral_value())
+    slack = _FLOAT_NOISE if isinstance(value, float) else 0
+    if abs(amount - whole) > slack:
+        raise ValueError("not a whole number of fen")
+    return whole
+
+
+def number(value: object) -> int:
+    """Return a count or a length, never negative; NULL is 0. Raises ValueError for all else."""
+    whole = fen(value, "fen")
+    if whole < 0:
+        raise ValueError("not a count")
+    return whole
+
+
+class Parts(NamedTuple):
+    """The parts that a pattern found; those it does not name are the least possible."""
+
+    year: int = 1
+    month: int = 1
+    day: int = 1
+    hour: int = 0
+    minute: int = 0
+    second: int = 0
+
+
+_TOKENS = {"YYYY": "year", "MM": "month", "DD": "day", "hh": "hour", "mm": "minute", "ss": "second"}
+_TOKEN = re.compile("|".join(_TOKENS))
+
+
+class Pattern:
+    """How a date, a month or a time stands in a column: YYYY, MM, DD, hh, mm, ss, all else literal.
+
+    Raises ValueError for a pattern with a part twice, with no part, or with letters of no part.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        tokens = _TOKEN.findall(text)
+        between = _TOKEN.split(text)
+        if not tokens or len(set(tokens)) < len(tokens) or re.search("[A-Za-z]", "".join(between)):
+            raise ValueError(f"{text!r} is not made of YYYY, MM, DD, hh, mm, ss, each at most once")
+        self.parts = frozenset(_TOKENS[token] for token in tokens)
+        digits = [rf"(?P<{_TOKENS[token]}>[0-9]{{{len(token)}}})" for token in tokens]
+        pieces = [re.escape(between[0])]
+        for digit, literal in zip(digits, between[1:], strict=True):
+            pieces += [digit, re.escape(literal)]
+        self._match = re.compile("".join(pieces)).fullmatch
+        # a pattern without separators may stand in a number, which loses its leading zeros
+        self._width = len(text) if not "".join(between) else 0
+
+    def parse(self, value: object) -> Parts:
+        """Return the parts of a text or integer. Raises ValueError where it is not so written."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value).zfill(self._width)
+        found = self._match(value) if isinstance(value, str) else None
+        if not found:
+            raise ValueError(f"not written {self.text}")
+        return Parts(**{part: int(digits) for part, digits in found.groupdict().items()})
+
+    def write(self, year: int, month: int) -> str:
+        """Return the month as this pattern writes it."""
+        return self.text.replace("YYYY", f"{year:04}").replace("MM", f"{month:02}")
+
+
+def day_of(value: object, pattern: Pattern) -> date | None:
+    """Return a date from a date, text or number; None where there is none."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    parts = pattern.parse(value)
+    return date(parts.year, parts.month, parts.day)
+
+
+def clock_time_of(value: object, pattern: Pattern) -> time:
+    """Return a time of day from a time, text or number."""
+    if isinstance(value, time):
+        return value
+    parts = pattern.parse(value)
+    return time(parts.hour, parts.minute, parts.second)
+
+
+def instant_of(value: object, pattern: Pattern) -> datetime:
+    """Return a date and time from one column; aware only where the database's value is."""
+    if isinstance(value, datetime):
+        return value
+    return datetime(*pattern.parse(value))  # noqa: DTZ001 - the mapping's zone is put on by the caller
+
+
+def text_of(value: object) -> str | None:
+    """Return a code or number as text; None where there is none, or only blanks."""
+    if value is None:
+        return None
+    return str(value).strip() or None
