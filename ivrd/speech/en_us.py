@@ -6,16 +6,16 @@ What was chosen where people differ:
 - 1 yuan is 100 fen; jiao are not spoken (twelve yuan and fifty fen). Both are invariable.
 - A negative amount is "a refund of" its size.
 - Times are in 12 hours (two oh five p.m.), with "twelve noon" and "twelve midnight".
-- Years from 2000 to 2009 are "two thousand five", later ones "twenty twenty-six".
+- Years: "two thousand five", "twenty twenty-six", "nineteen oh five".
 """
 
 from __future__ import annotations
 
-from datetime import date
+import datetime as dt
 
 from ivrd.speech.grammar import COMMON_IDS, Grammar, Ids
 
-_YEARS = range(2000, 2050)
+_YEARS = range(2015, 2040)
 """Years that are one prompt; others are put together."""
 
 _N = [f"n_{n}" for n in range(100)]
@@ -39,8 +39,8 @@ class EnglishUS(Grammar):
         money = {f"{n}_yuan" for n in _WITH_YUAN} | {*_AND_FEN[1:], "yuan", "fen", "refund"}
         dates = {f"year_{year}" for year in _YEARS} | {f"month_{n}" for n in range(1, 13)}
         dates |= {f"day_{n}" for n in range(1, 32)}
-        times = {*_OH[1:], "am", "pm", "noon", "midnight", "and", "hour", "hours"}
-        times |= {f"min_{n}" for n in range(1, 60)} | {f"sec_{n}" for n in range(60)}
+        times = {*_OH[1:], "am", "pm", "noon", "midnight", "and"}
+        times |= {f"{unit}{s}" for unit in ("hour", "minute", "second") for s in ("", "s")}
         return COMMON_IDS | numbers | money | dates | times
 
     def integer(self, n: int) -> Ids:
@@ -65,11 +65,11 @@ class EnglishUS(Grammar):
         """See `Grammar.month`: October twenty twenty-six."""
         return [f"month_{month}", *_year(year)]
 
-    def date(self, day: date) -> Ids:
+    def date(self, day: dt.date) -> Ids:
         """See `Grammar.date`: October twentieth, twenty twenty-six."""
         return [f"month_{day.month}", f"day_{day.day}", *_year(day.year)]
 
-    def day(self, day: date) -> Ids:
+    def day(self, day: dt.date) -> Ids:
         """See `Grammar.day`: October twentieth."""
         return [f"month_{day.month}", f"day_{day.day}"]
 
@@ -82,7 +82,7 @@ class EnglishUS(Grammar):
             ids.append(_OH[minute] if minute < 10 else _N[minute])
         ids.append("pm" if hour >= 12 else "am")
         if second:
-            ids += ["and", f"sec_{second}"]
+            ids += ["and", *_counted(second, "second")]
         return ids
 
     def duration(self, seconds: int) -> Ids:
@@ -90,20 +90,21 @@ class EnglishUS(Grammar):
         minutes, second = divmod(seconds, 60)
         hours, minute = divmod(minutes, 60)
         ids: list[str] = []
-        if hours:
-            ids += [*_number(hours), "hour" if hours == 1 else "hours"]
-        if minute:
-            ids.append(f"min_{minute}")
-        if second or not ids:
-            ids.append(f"sec_{second}")
-        return ids
+        for n, unit in ((hours, "hour"), (minute, "minute"), (second, "second")):
+            if n:
+                ids += _counted(n, unit)
+        return ids or _counted(0, "second")
+
+
+def _counted(n: int, unit: str) -> list[str]:
+    return [*_number(n), unit if n == 1 else f"{unit}s"]
 
 
 def _year(year: int) -> list[str]:
     if year in _YEARS:
         return [f"year_{year}"]
     century, rest = divmod(year, 100)
-    if century % 10 == 0 or not rest:
+    if not rest or (century % 10 == 0 and rest < 10):
         return _number(year)
     return [_N[century], _OH[rest] if rest < 10 else _N[rest]]
 

@@ -22,10 +22,10 @@ kind           value                                  example
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from datetime import date
 from typing import TypeAlias
 
 from ivrd.errors import SpeechError
@@ -67,11 +67,11 @@ class Grammar(ABC):
         """Speak a month with its year."""
 
     @abstractmethod
-    def date(self, day: date) -> Ids:
+    def date(self, day: dt.date) -> Ids:
         """Speak a date with its year."""
 
     @abstractmethod
-    def day(self, day: date) -> Ids:
+    def day(self, day: dt.date) -> Ids:
         """Speak a date without its year."""
 
     @abstractmethod
@@ -127,10 +127,10 @@ def _month(grammar: Grammar) -> Speaker:
     return speak
 
 
-def _date(value: object) -> date:
+def _date(value: object) -> dt.date:
     if isinstance(value, str) and _DATE.fullmatch(value):
         try:
-            return date.fromisoformat(value)
+            return dt.date.fromisoformat(value)
         except ValueError:
             pass  # 31 June: told below, without the value
     raise SpeechError("expected a date such as 2026-10-20")

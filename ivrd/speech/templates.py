@@ -127,9 +127,7 @@ def _problems(
                     rule="kind-unknown",
                 )
         elif not _ID.fullmatch(part):
-            yield toml.problem(
-                [name], f"cannot read {part!r}", expected=_WRITE, rule="template"
-            )
+            yield toml.problem([name], f"cannot read {part!r}", expected=_WRITE, rule="template")
         elif part not in prompts:
             yield toml.problem(
                 [name],

@@ -85,9 +85,7 @@ def load_texts(folder: Path) -> TextList:
             texts[prompt] = text
         else:
             problems.append(
-                toml.problem(
-                    ["prompts", prompt], "wrong entry", expected=text, rule="text-list"
-                )
+                toml.problem(["prompts", prompt], "wrong entry", expected=text, rule="text-list")
             )
     voice = _voice(toml, problems)
     return TextList(file, texts, voice, tuple(problems), toml)
@@ -111,34 +109,34 @@ def _text(entry: Any) -> Text | str:
     return 'a text, { text = "…", spoken = "…" } or { silence_ms = 200 }'
 
 
-_VOICE: Mapping[str, tuple[type, str]] = {
-    "espeak": (str, "the name of an espeak-ng voice"),
-    "words_per_minute": (int, "a whole number from 80 to 450"),
-    "pitch": (int, "a whole number from 0 to 99"),
-    "pinyin": (bool, "true or false"),
-}
-_RANGES = {"words_per_minute": (80, 450), "pitch": (0, 99)}
+_VOICE_KEYS = ("espeak", "words_per_minute", "pitch", "pinyin")
+_RANGES = {"words_per_minute": range(80, 451), "pitch": range(100)}
 
 
 def _voice(toml: TomlFile, problems: list[Problem]) -> Voice | None:
     table = toml.data.get("voice")
     if not isinstance(table, dict) or "espeak" not in table:
-        problems.append(
-            toml.problem(
-                ["voice"], "no voice", expected='[voice] with espeak = "…"', rule="text-list"
-            )
-        )
+        what, expected = "no voice", '[voice] with espeak = "…"'
+        problems.append(toml.problem(["voice"], what, expected=expected, rule="text-list"))
         return None
-    right: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in _VOICE:
-            what, more = "unknown key", {"nearest": nearest(key, _VOICE)}
-        else:
-            wanted, words = _VOICE[key]
-            low, high = _RANGES.get(key, (None, None))
-            if type(value) is wanted and (low is None or low <= value <= high):
-                right[key] = value
-                continue
-            what, more = "wrong value", {"expected": words}
-        problems.append(toml.problem(["voice", key], what, rule="text-list", **more))
-    return Voice(**right) if "espeak" in right else None
+    wrong = [_voice_problem(toml, key, value) for key, value in table.items()]
+    found = [problem for problem in wrong if problem]
+    problems += found
+    return None if found else Voice(**table)
+
+
+def _voice_problem(toml: TomlFile, key: str, value: Any) -> Problem | None:
+    place = ["voice", key]
+    if key not in _VOICE_KEYS:
+        near = nearest(key, _VOICE_KEYS)
+        return toml.problem(place, "unknown key", nearest=near, rule="text-list")
+    expected = None
+    if key == "espeak" and not (isinstance(value, str) and value.strip()):
+        expected = "the name of an espeak-ng voice"
+    elif key == "pinyin" and not isinstance(value, bool):
+        expected = "true or false"
+    elif key in _RANGES and (type(value) is not int or value not in _RANGES[key]):
+        expected = f"a whole number from {_RANGES[key].start} to {_RANGES[key].stop - 1}"
+    if expected is None:
+        return None
+    return toml.problem(place, "wrong value", expected=expected, rule="text-list")

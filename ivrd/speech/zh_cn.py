@@ -12,11 +12,11 @@ What was chosen where people differ:
 
 from __future__ import annotations
 
-from datetime import date
+import datetime as dt
 
 from ivrd.speech.grammar import COMMON_IDS, Grammar, Ids
 
-_YEARS = range(2000, 2050)
+_YEARS = range(2015, 2040)
 """Years that are one prompt; others are read digit by digit."""
 
 _N = [f"n_{n}" for n in range(100)]
@@ -38,8 +38,6 @@ _YUAN[2] = [f"{_TWO}_yuan"]
 _FEN = [f"fen_{n}" for n in range(60)]
 _ZERO_FEN = [f"fen_0{n}" for n in range(10)]
 _JIAO = [f"jiao_{n}" for n in range(10)]
-_SECONDS = [f"sec_{n}" for n in range(60)]
-_ZERO_SECONDS = [f"sec_0{n}" for n in range(10)]
 
 
 class MandarinCN(Grammar):
@@ -53,9 +51,8 @@ class MandarinCN(Grammar):
         money = {"refund", *_JIAO[1:], *_FEN[1:], *_ZERO_FEN, "jiao_liang", "fen_liang"}
         dates = {f"year_{year}" for year in _YEARS} | {f"month_{n}" for n in range(1, 13)}
         dates |= {f"day_{n}" for n in range(1, 32)} | {f"hour_{n}" for n in range(24)}
-        times = {*_SECONDS, *_ZERO_SECONDS[1:], "sec_liang", *(f"min_{n}" for n in range(1, 60))}
-        words = {"minus", "nian", "zheng", "xiaoshi"}
-        return COMMON_IDS | numbers | with_unit | set(_UNITS) | money | dates | times | words
+        words = {"minus", "nian", "zheng", "xiaoshi", "fenzhong", "miao"}
+        return COMMON_IDS | numbers | with_unit | set(_UNITS) | money | dates | words
 
     def integer(self, n: int) -> Ids:
         """See `Grammar.integer`: 二, 十二, 一百零五, 两千, 一万零一十."""
@@ -78,11 +75,11 @@ class MandarinCN(Grammar):
         """See `Grammar.month`: 二零二六年十月."""
         return [*_year(year), f"month_{month}"]
 
-    def date(self, day: date) -> Ids:
+    def date(self, day: dt.date) -> Ids:
         """See `Grammar.date`: 二零二六年十月二十日."""
         return [*_year(day.year), f"month_{day.month}", f"day_{day.day}"]
 
-    def day(self, day: date) -> Ids:
+    def day(self, day: dt.date) -> Ids:
         """See `Grammar.day`: 十月二十日."""
         return [f"month_{day.month}", f"day_{day.day}"]
 
@@ -93,7 +90,7 @@ class MandarinCN(Grammar):
             return [*ids, "zheng"]
         ids.append(_ZERO_FEN[minute] if minute < 10 else _FEN[minute])
         if second:
-            ids.append(_ZERO_SECONDS[second] if second < 10 else _SECONDS[second])
+            ids += [*([_ZERO] if second < 10 else []), _N[second], "miao"]
         return ids
 
     def duration(self, seconds: int) -> Ids:
@@ -102,24 +99,28 @@ class MandarinCN(Grammar):
         hours, minute = divmod(minutes, 60)
         ids: list[str] = []
         if hours:
-            ids += [*([_TWO] if hours == 2 else _number(hours)), "xiaoshi"]
+            ids += [*_counted(hours), "xiaoshi"]
         if minute and not second:
-            ids += [_ZERO] if ids and minute < 10 else []
-            return [*ids, f"min_{minute}"]
-        if minute:
-            ids.append(_small(minute, _FEN, _ZERO_FEN, "fen_liang", leading=not ids))
-        if second and hours and not minute and second >= 10:
-            return [*ids, _ZERO, _SECONDS[second]]
+            ids += [*_following(minute, ids), "fenzhong"]
+        elif minute and ids:
+            ids.append(_ZERO_FEN[minute] if minute < 10 else _FEN[minute])
+        elif minute:
+            ids.append("fen_liang" if minute == 2 else _FEN[minute])
         if second or not ids:
-            ids.append(_small(second, _SECONDS, _ZERO_SECONDS, "sec_liang", leading=not ids))
+            ids += [*_following(second, ids, skipped=not minute), "miao"]
         return ids
 
 
-def _small(n: int, plain: list[str], zero: list[str], two: str, *, leading: bool) -> str:
-    """Return minutes or seconds with their unit: 两分 leading, 零五分 following, else 五分."""
-    if leading:
-        return two if n == 2 else plain[n]
-    return zero[n] if n < 10 else plain[n]
+def _counted(n: int) -> list[str]:
+    """Return a number before what it counts: 2 is 两."""
+    return [_TWO] if n == 2 else _number(n)
+
+
+def _following(n: int, before: list[str], *, skipped: bool = False) -> list[str]:
+    """Return minutes or seconds behind hours or minutes: 零 before one digit or a gap."""
+    if not before:
+        return _counted(n)
+    return [_ZERO, _N[n]] if n < 10 or skipped else [_N[n]]
 
 
 def _jiao_and_fen(rest: int, *, leading: bool) -> list[str]:
