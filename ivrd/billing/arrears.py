@@ -25,12 +25,8 @@ class ArrearsRows:
         self._amount = fields.add(
             "arrears.amount", part.amount.column, amount_reader(mapping, part.amount)
         )
-        self._months = part.months and fields.add(
-            "arrears.months", part.months.column, number
-        )
-        self._product = part.product and fields.add(
-            "arrears.product", part.product.column, text_of
-        )
+        self._months = part.months and fields.add("arrears.months", part.months.column, number)
+        self._product = part.product and fields.add("arrears.product", part.product.column, text_of)
         self._group = part.group and fields.add("arrears.group", part.group.column, text_of)
         self._due = None
         if part.due:

@@ -160,7 +160,9 @@ class NarrowBills:
             item = self._item_of.get(self._code(row) or "", self._rest)
             if item is None:
                 # leaving an item out would speak a bill that does not add up
-                raise BillingError(f"bill.items: no item has the code {self._code(row)!r}; see bill.rest")
+                raise BillingError(
+                    f"bill.items: no item has the code {self._code(row)!r}; see bill.rest"
+                )
             sums[item] += self._amount(row)
         return tuple(BillItem(item, amount) for item, amount in sums.items())
 

@@ -32,8 +32,6 @@ class Breaker:
 
     def enter(self) -> None:
         """Let a lookup through. Raises `BillingDown` while the breaker is open."""
-        if self._shut_until is None:
-            return
         with self._lock:
             if self._shut_until is None:
                 return

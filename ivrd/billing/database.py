@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Engine, Row, Select
+from sqlalchemy import Engine, Select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ivrd.billing.breaker import Breaker
 from ivrd.errors import BillingDown, BillingError, BillingSlow
 
-Run: TypeAlias = Callable[[Select[Any], Mapping[str, object]], Sequence[Row[Any]]]
+Run: TypeAlias = Callable[[Select[Any], Mapping[str, object]], Sequence[Any]]
 """Execute one prepared statement with its values and return all its rows."""
 
 T = TypeVar("T")

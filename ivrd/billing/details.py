@@ -90,4 +90,3 @@ class Details:
 
     def _values(self, account_id: str, month: str) -> dict[str, object]:
         return {"account": as_key(account_id, self._kind), "month": self._month(month)}
-

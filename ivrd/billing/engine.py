@@ -26,7 +26,10 @@ _CONNECT_ARGS: Mapping[str, Callable[[float], dict[str, Any]]] = {
     "postgresql+psycopg": lambda _: {"connect_timeout": CONNECT_S, **_KEEPALIVE},
     "postgresql+psycopg2": lambda _: {"connect_timeout": CONNECT_S, **_KEEPALIVE},
     "mysql+pymysql": lambda limit_s: {"connect_timeout": CONNECT_S, "read_timeout": limit_s + 1},
-    "mysql+mysqldb": lambda limit_s: {"connect_timeout": CONNECT_S, "read_timeout": int(limit_s) + 1},
+    "mysql+mysqldb": lambda limit_s: {
+        "connect_timeout": CONNECT_S,
+        "read_timeout": int(limit_s) + 1,
+    },
 }
 _SAME_DIALECT = {"mariadb": "mysql"}
 
@@ -90,17 +93,22 @@ def _parse(url: str, problems: list[Problem]) -> URL | None:
         known = ", ".join(_CONNECT_ARGS)
         problems.append(
             Problem(
-                f"{driver} is not supported", key="url", expected=f"one of {known}",
-                nearest=nearest(driver, _CONNECT_ARGS), rule="driver",
-            )  # fmt: skip
+                f"{driver} is not supported",
+                key="url",
+                expected=f"one of {known}",
+                nearest=nearest(driver, _CONNECT_ARGS),
+                rule="driver",
+            )
         )
         return None
     if parsed.password is not None or "password" in parsed.query:
         problems.append(
             Problem(
-                "a password stands in the URL", key="url",
-                expected="password_env or password_file instead", rule="secret",
-            )  # fmt: skip
+                "a password stands in the URL",
+                key="url",
+                expected="password_env or password_file instead",
+                rule="secret",
+            )
         )
     if driver.startswith("sqlite") and (parsed.database in {None, "", ":memory:"}):
         problems.append(Problem("names no file", key="url", expected=example, rule="url"))
@@ -118,14 +126,20 @@ def _password(
     """Return the password, or None where neither place is named."""
     if env and file:
         problems.append(
-            Problem("is given beside password_file", key="password_env", expected="one of the two",
-                    rule="secret")
-        )  # fmt: skip
+            Problem(
+                "is given beside password_file",
+                key="password_env",
+                expected="one of the two",
+                rule="secret",
+            )
+        )
         return None
     if env:
         if not environment.get(env):
             problems.append(
-                Problem(f"the environment variable {env} is not set", key="password_env", rule="secret")
+                Problem(
+                    f"the environment variable {env} is not set", key="password_env", rule="secret"
+                )
             )
         return environment.get(env)
     return secret_from(file, "password_file", problems) if file else None
@@ -144,14 +158,18 @@ def secret_from(file: Path, key: str, problems: list[Problem]) -> str | None:
     if mode & 0o077:
         problems.append(
             Problem(
-                f"{file} has mode {mode:04o}: others than its owner may use it", key=key,
-                expected=f"mode 0600 (chmod 600 {file})", rule="secret",
-            )  # fmt: skip
+                f"{file} has mode {mode:04o}: others than its owner may use it",
+                key=key,
+                expected=f"mode 0600 (chmod 600 {file})",
+                rule="secret",
+            )
         )
         return None
     if not text or "\n" in text:
         problems.append(
-            Problem(f"{file} does not hold one line", key=key, expected="the password", rule="secret")
+            Problem(
+                f"{file} does not hold one line", key=key, expected="the password", rule="secret"
+            )
         )
         return None
     return text
@@ -160,7 +178,9 @@ def secret_from(file: Path, key: str, problems: list[Problem]) -> str | None:
 def _read_only_file(url: URL) -> URL:
     """Return the URL of a SQLite file that is opened read-only and never made."""
     file = Path(str(url.database).removeprefix("file:").split("?", 1)[0]).absolute()
-    return url.set(database=file.as_uri().replace("file://", "file:"), query={"mode": "ro", "uri": "true"})
+    return url.set(
+        database=file.as_uri().replace("file://", "file:"), query={"mode": "ro", "uri": "true"}
+    )
 
 
 class Deadline(threading.local):
@@ -196,7 +216,11 @@ def _limit_statements(engine: Engine, limit_s: float) -> None:
 
         def set_up(connection: Any) -> None:
             maria = "mariadb" in str(_execute(connection, "SELECT VERSION()")).lower()
-            limit = f"max_statement_time = {limit_s}" if maria else f"max_execution_time = {int(limit_s * 1000)}"
+            limit = (
+                f"max_statement_time = {limit_s}"
+                if maria
+                else f"max_execution_time = {int(limit_s * 1000)}"
+            )
             _execute(connection, f"SET SESSION {limit}")
             _execute(connection, "SET SESSION TRANSACTION READ ONLY")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from ivrd.billing.mapping_problems import problems_of
 from ivrd.billing.values import Pattern, Unit
@@ -252,7 +253,14 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone of this machine") from None
+        raise PydanticCustomError(
+            "name",
+            "no time zone of this machine",
+            {
+                "expected": 'a name such as "Asia/Shanghai"',
+                "nearest": nearest(name, available_timezones()),
+            },
+        ) from None
     return name
 
 

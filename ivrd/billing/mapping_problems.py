@@ -30,7 +30,19 @@ def problems_of(error: ValidationError, model: type[BaseModel], toml: TomlFile) 
         problem = _problem(detail, key, model, toml)
         # the branches of a union each say what they would have wanted of one and the same value
         problems.setdefault((key, problem.rule), problem)
-    return list(problems.values())
+    return _without_echoes(problems)
+
+
+def _without_echoes(
+    problems: dict[tuple[tuple[str | int, ...], str], Problem],
+) -> list[Problem]:
+    """Leave out a missing key that stands there misspelt: that is one error, not two."""
+    meant = {
+        (*key[:-1], problem.nearest)
+        for (key, rule), problem in problems.items()
+        if rule == "unknown-key"
+    }
+    return [p for (key, rule), p in problems.items() if rule != "missing" or key not in meant]
 
 
 def _problem(
@@ -69,6 +81,14 @@ def _problem(
         return toml.problem(
             key, f"is {given!r}", expected="a name, or a table of keys", rule="value"
         )
+    if kind == "name":
+        return toml.problem(
+            key,
+            detail["msg"],
+            expected=context["expected"],
+            nearest=context["nearest"],
+            rule="value",
+        )
     if kind == "value_error":
         return toml.problem(key, str(context["error"]), rule="value")
     expected = _EXPECTED.get(kind, detail["msg"])
@@ -79,9 +99,8 @@ def _in_file(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
     """Drop from a location what is pydantic's own: the tags of unions, and ``[key]``."""
     key: list[str | int] = []
     for index, part in enumerate(loc):
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+        at_key = isinstance(data, dict) and part in data
+        if at_key or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
             data = data[part]
         elif index < len(loc) - 1 or not isinstance(data, dict) or part == "[key]":
             continue
@@ -111,13 +130,19 @@ def _models_at(
             named = {(info.alias or name): info for name, info in candidate.model_fields.items()}
             if part in named:
                 found += _models_in(named[str(part)].annotation)
-        tagged = [m for m in found if any(t in _tags(data) for f in m.model_fields for t in _fixed(m, f))]
+        tagged = [
+            m for m in found if any(t in _tags(data) for f in m.model_fields for t in _fixed(m, f))
+        ]
         candidates = tagged or found or candidates
     return candidates
 
 
 def _tags(data: Any) -> list[Any]:
-    return [value for value in data.values() if isinstance(value, str)] if isinstance(data, dict) else []
+    return (
+        [value for value in data.values() if isinstance(value, str)]
+        if isinstance(data, dict)
+        else []
+    )
 
 
 def _fixed(model: type[BaseModel], field: str) -> tuple[Any, ...]:

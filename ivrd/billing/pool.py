@@ -105,7 +105,7 @@ class LookupPool:
             result: Any
             try:
                 result = lookup.fn()
-            except Exception as exc:  # noqa: BLE001 - whatever it is, it is handed to `done`
+            except Exception as exc:  # whatever it is, it is handed to `done`
                 result = exc
             try:
                 self._loop.call_soon_threadsafe(lookup.finish, result)

@@ -181,7 +181,15 @@ def _known_calls(which: str, month: str) -> tuple[Call, ...]:
     if which == "300":
         first = datetime.fromisoformat(f"{month}-01 08:00:00")
         return tuple(
-            Call(_AREAS[n % 12], f"{66000000 + n * 1111}", first + timedelta(hours=2 * n), 60, 70, 0, False)
+            Call(
+                _AREAS[n % 12],
+                f"{66000000 + n * 1111}",
+                first + timedelta(hours=2 * n),
+                60,
+                70,
+                0,
+                False,
+            )
             for n in range(300)
         )
     return ()

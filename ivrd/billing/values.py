@@ -21,7 +21,7 @@ def fen(value: object, unit: Unit) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        raise ValueError("not an amount")
+        raise ValueError("not an amount")  # noqa: TRY004 - of the data, not of the code
     if isinstance(value, int):
         return value * 100 if unit == "yuan" else value
     try:
