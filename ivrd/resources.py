@@ -11,3 +11,4 @@ _TOP = Path(__file__).resolve().parent.parent
 
 FLOWS = _TOP / "fsm_specs"
 PROMPTS = _TOP / "voice_prompts"
+PROFILES = Path(__file__).resolve().parent / "billing" / "profiles"

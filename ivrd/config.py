@@ -1,0 +1,276 @@
+"""ivrd.toml: read, checked against itself, and made into settings.
+
+Paths in the file are taken from the file's own folder. Nothing secret stands in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ivrd import resources
+from ivrd.billing.mapping_problems import problems_of
+from ivrd.card import MAX_CHANNELS
+from ivrd.errors import ConfigError, Problem, nearest
+from ivrd.line import Role
+from ivrd.toml_file import TomlFile
+
+_RANGES = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*\Z")
+
+
+def number_ranges(text: str) -> list[int]:
+    """Return the numbers that ``"1-4, 7"`` names. Raises `ValueError` with what was expected."""
+    if not _RANGES.match(text):
+        raise ValueError(f"{text!r} names no numbers; write them as in 1-4,7")
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        low, high = int(first), int(last or first)
+        if low < 1 or high < low:
+            raise ValueError(f"{part.strip()!r} is no range of numbers from 1 on")
+        if high - low >= 10_000:
+            raise ValueError(f"{part.strip()!r} is too long a range")
+        numbers += range(low, high + 1)
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"{text!r} names a number twice")
+    return numbers
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name!r} is no time zone; write it as in Asia/Shanghai") from None
+    return name
+
+
+def _ranges(text: str) -> str:
+    number_ranges(text)
+    return text
+
+
+Ranges = Annotated[str, AfterValidator(_ranges)]
+
+
+class _Table(BaseModel):
+    """Any table of the file: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Node(_Table):
+    """[node]: this daemon."""
+
+    name: str = Field("ivrd", pattern=r"^[\w.-]{1,64}$")
+    zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    languages: list[str] = Field(["zh-CN"], min_length=1)
+    data: Path = Path("var")
+
+
+class Enquiry(_Table):
+    """[enquiry]: the service that callers reach (product E1 to E8)."""
+
+    disclosure: Literal["open", "own-line", "checked"]
+    proof: Literal["password", "last-digits"] = "password"
+    flow: str = "enquiry"
+    months_back: int = Field(12, ge=1, le=120)
+    speak_zero_items: bool = False
+    when_stopped: Literal["sentence", "busy"] = "sentence"
+
+
+class Billing(_Table):
+    """[billing]: where the bills are; `mapping` is a file, or the name of a ready profile."""
+
+    mapping: str
+    url: str
+    password_env: str | None = None
+    password_file: Path | None = None
+    threads: int = Field(4, ge=1, le=64)
+    limit_s: float = Field(2.5, gt=0, le=30)
+
+
+class CardTable(_Table):
+    """[[card]]: one card, found by the name of its driver."""
+
+    name: str = Field(pattern=r"^[\w.-]{1,32}$")
+    driver: str
+    channels: int = Field(8, ge=1, le=MAX_CHANNELS)
+    when_full: Literal["busy", "sentence"] = "busy"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class LinesTable(_Table):
+    """[[lines]]: what lines are used for; a line stands for one channel of one card."""
+
+    numbers: Ranges
+    card: str
+    channels: Ranges
+    role: Role = Role.ENQUIRY
+    rings: int = Field(1, ge=1, le=10)
+
+
+class Log(_Table):
+    """[log]: line logs."""
+
+    max_mb: float = Field(16, gt=0)
+    keep: int = Field(10, ge=1, le=1000)
+    private: Literal["mask", "clear"] = "mask"
+
+
+class Places(_Table):
+    """[places]: where flows, voice files and the control socket are, if not where ivrd has them."""
+
+    flows: Path | None = None
+    prompts: Path | None = None
+    socket: Path | None = None
+
+
+class Config(_Table):
+    """All of ivrd.toml."""
+
+    node: Node = Node()  # type: ignore[call-arg]  # every field has a default
+    enquiry: Enquiry
+    billing: Billing
+    card: list[CardTable] = Field(min_length=1)
+    lines: list[LinesTable] = Field(default_factory=list)
+    log: Log = Log()  # type: ignore[call-arg]  # as above
+    places: Places = Places()
+    path: Path = Field(default=Path("ivrd.toml"), exclude=True)
+
+    def _at(self, path: Path) -> Path:
+        return path if path.is_absolute() else self.path.parent / path
+
+    @property
+    def data(self) -> Path:
+        """Folder of what the daemon writes."""
+        return self._at(self.node.data)
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the line logs."""
+        return self.data / "log"
+
+    @property
+    def socket(self) -> Path:
+        """The control socket."""
+        return self._at(self.places.socket) if self.places.socket else self.data / "ivrd.sock"
+
+    @property
+    def flows(self) -> Path:
+        """Folder of the flows."""
+        return self._at(self.places.flows) if self.places.flows else resources.FLOWS
+
+    @property
+    def prompts(self) -> Path:
+        """Folder of the voice files."""
+        return self._at(self.places.prompts) if self.places.prompts else resources.PROMPTS
+
+    @property
+    def flow_file(self) -> Path:
+        """The enquiry flow."""
+        return self.flows / f"{self.enquiry.flow}.toml"
+
+    @property
+    def mapping(self) -> Path:
+        """The billing mapping: a file, or a ready profile by its name."""
+        named = self._at(Path(self.billing.mapping))
+        return resources.PROFILES / f"{self.billing.mapping}.toml" if not named.suffix else named
+
+    @property
+    def billing_url(self) -> str:
+        """The database's URL, a relative SQLite file taken from the folder of ivrd.toml."""
+        start = "sqlite:///"
+        url = self.billing.url
+        if not url.startswith(start) or url.startswith(start + "/"):
+            return url
+        return start + str(self._at(Path(url.removeprefix(start))).absolute())
+
+    @property
+    def password_file(self) -> Path | None:
+        """The file of the database's password."""
+        return self._at(self.billing.password_file) if self.billing.password_file else None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The node's time zone."""
+        return ZoneInfo(self.node.zone)
+
+    def line_log(self, number: int) -> Path:
+        """Return the log file of a line."""
+        return self.logs / f"line-{number:02}.log"
+
+    def every_line(self) -> Iterator[tuple[int, str, int, LinesTable | None]]:
+        """Yield number, card, channel and table of every line; without [[lines]], all channels."""
+        if not self.lines:
+            number = 0
+            for card in self.card:
+                for channel in range(1, card.channels + 1):
+                    number += 1
+                    yield number, card.name, channel, None
+            return
+        for table in self.lines:
+            pairs = zip(number_ranges(table.numbers), number_ranges(table.channels), strict=True)
+            for number, channel in pairs:
+                yield number, table.card, channel, table
+
+
+def load_config(path: Path) -> Config:
+    """Load and check ivrd.toml.
+
+    Raises `ConfigError` with all problems: file, line, key, what was expected, nearest name.
+    """
+    file = TomlFile(path, ConfigError)
+    try:
+        config = Config.model_validate({**file.data, "path": path})
+    except ValidationError as error:
+        raise ConfigError(problems_of(error, Config, file)) from None
+    problems = [*_cards(config, file), *_lines(config, file)]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def _cards(config: Config, file: TomlFile) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, card in enumerate(config.card):
+        if card.name in seen:
+            yield file.problem(("card", index, "name"), f"{card.name!r} is taken", rule="twice")
+        seen.add(card.name)
+    if config.enquiry.disclosure != "checked" and "proof" in file.data["enquiry"]:
+        yield file.problem(("enquiry", "proof"), "is asked for only where callers are checked",
+                           expected='disclosure = "checked"', rule="no-use")  # fmt: skip
+
+
+def _lines(config: Config, file: TomlFile) -> Iterator[Problem]:
+    cards = {card.name: card for card in config.card}
+    taken: dict[tuple[str, int], int] = {}
+    numbers: set[int] = set()
+    for index, table in enumerate(config.lines):
+        key = ("lines", index)
+        lines, channels = number_ranges(table.numbers), number_ranges(table.channels)
+        card = cards.get(table.card)
+        if card is None:
+            yield file.problem((*key, "card"), f"no card {table.card!r}",
+                               nearest=nearest(table.card, cards), rule="unknown-card")  # fmt: skip
+            continue
+        if len(lines) != len(channels):
+            yield file.problem((*key, "channels"), f"{len(lines)} lines, {len(channels)} channels",
+                               expected="as many channels as lines", rule="count")  # fmt: skip
+            continue
+        for line, channel in zip(lines, channels, strict=True):
+            if channel > card.channels:
+                yield file.problem((*key, "channels"), f"{card.name!r} has no channel {channel}",
+                                   expected=f"1 to {card.channels}", rule="channel")  # fmt: skip
+            if line in numbers:
+                yield file.problem((*key, "numbers"), f"line {line} is there twice", rule="twice")
+            elif (card.name, channel) in taken:
+                other = taken[card.name, channel]
+                yield file.problem((*key, "channels"), f"channel {channel} of card {card.name!r} "
+                                   f"has line {other} already", rule="channel-twice")  # fmt: skip
+            numbers.add(line)
+            taken.setdefault((card.name, channel), line)
