@@ -1,0 +1,156 @@
+"""The check's first phase: every name in a flow is one that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from ivrd import events
+from ivrd.errors import nearest
+from ivrd.flow.findings import Findings
+from ivrd.flow.shapes import Knowledge, reads, sentences
+from ivrd.flow.spec import CARD_ORDERS, Flow, Place, Sentence
+
+EVENTS = frozenset(
+    value
+    for name, value in vars(events).items()
+    if name.startswith(("T_", "U_")) and isinstance(value, str)
+)
+"""All events that `ivrd.events` names."""
+
+
+def check_names(
+    flow: Flow,
+    facts: Collection[str],
+    languages: Collection[str],
+    spoken: Callable[[str], Collection[str]],
+    found: Findings,
+) -> None:
+    """Report unknown facts, actions, events, sentences and languages; then unknown data."""
+    for fact in flow.knows:
+        if fact not in facts:
+            what = f"the service has no fact {fact!r}"
+            found.add("unknown-fact", flow.place, what, "knows", nearest=nearest(fact, facts))
+    _actions_exist(flow, found)
+    _events_exist(flow, found)
+    _sentences_exist(flow, languages, spoken, found)
+    _languages_exist(flow, languages, found)
+    if not found:
+        _arguments_fit(flow, found)
+        _data_exists(flow, found)
+
+
+def _actions_exist(flow: Flow, found: Findings) -> None:
+    for state in flow.states.values():
+        if state.do and state.do not in CARD_ORDERS and state.do not in flow.actions:
+            near = nearest(state.do, [*flow.actions, *CARD_ORDERS])
+            found.add("unknown-action", state.place, f"no action {state.do!r}", "do", nearest=near)
+
+
+def _events_exist(flow: Flow, found: Findings) -> None:
+    known = EVENTS.union(*(action.events for action in flow.actions.values()))
+    for _, edge in flow.edges:
+        if edge.trigger.startswith(("T_", "U_")) and edge.trigger not in known:
+            what, near = f"no event {edge.trigger!r}", nearest(edge.trigger, known)
+            found.add("unknown-event", edge.place, what, nearest=near)
+
+
+def _said(flow: Flow) -> Iterator[tuple[Sentence, Place, str]]:
+    """Yield every sentence that a flow orders, with the place and the key within it."""
+    for state in flow.states.values():
+        for sentence, key in sentences(state):
+            yield sentence, state.place, key
+        for edge in state.edges.values():
+            for sentence in edge.say:
+                yield sentence, edge.place, "say"
+
+
+def _sentences_exist(
+    flow: Flow,
+    languages: Collection[str],
+    spoken: Callable[[str], Collection[str]],
+    found: Findings,
+) -> None:
+    told: set[str] = set()
+    for sentence, place, key in _said(flow):
+        name = sentence.name
+        if name not in flow.needs:
+            if key == "wait" and name in told:
+                continue  # a wait sentence of [defaults] is one mistake, not one a state
+            told.add(name)
+            near = nearest(name, flow.needs)
+            found.add("unknown-sentence", place, f"no sentence {name!r}", key, nearest=near)
+            continue
+        wanted = {sentence.lang} & {*languages} if sentence.lang else {*languages}
+        lacking = sorted(wanted - {*spoken(name)})
+        if lacking and name not in told:
+            told.add(name)
+            what = f"sentence {name!r} is not written in {' and '.join(lacking)}"
+            found.add("no-text", place, what, key)
+
+
+def _languages_exist(flow: Flow, languages: Collection[str], found: Findings) -> None:
+    wanted = [(s.lang, place, key) for s, place, key in _said(flow) if s.lang]
+    wanted += [
+        (str(edge.set["lang"]), edge.place, "set") for _, edge in flow.edges if "lang" in edge.set
+    ]
+    for language, place, key in wanted:
+        if language not in languages:
+            what, expected = f"no language {language!r}", f"one of {', '.join(sorted(languages))}"
+            near = nearest(language, languages)
+            found.add("unknown-language", place, what, key, expected=expected, nearest=near)
+
+
+def _arguments_fit(flow: Flow, found: Findings) -> None:
+    """Compare each ``with`` to what the action takes."""
+    for state in flow.states.values():
+        action = flow.actions.get(state.do or "")
+        if action is None:
+            if state.do in CARD_ORDERS and state.do != "dial" and state.takes:
+                what = f"{state.do!r} takes nothing"
+                found.add("with", state.place, what, "with")
+            continue
+        taken = (*action.takes, *action.may_take)
+        for name in state.takes:
+            if name not in taken:
+                what = f"{action.name!r} does not take {name!r}"
+                expected = f"of {', '.join(taken)}" if taken else "nothing"
+                found.add("with", state.place, what, "with", expected=expected,
+                          nearest=nearest(name, taken))  # fmt: skip
+        lacking = [name for name in action.takes if name not in state.takes]
+        if lacking:
+            what = f"{action.name!r} needs {', '.join(lacking)}"
+            found.add("with", state.place, what, "with")
+
+
+def _data_exists(flow: Flow, found: Findings) -> None:
+    """Report paths that nothing can ever give, and settings that nothing reads."""
+    knowledge = Knowledge(flow)
+    every = knowledge.every
+    read = {path for path, *_ in reads(flow)}
+    for path, state, edge, key in reads(flow):
+        if path not in every:
+            place = edge.place if edge else state.place
+            _unknown(path, place, key, every, found)
+    for sentence, place, key in _said(flow):
+        if sentence.each and sentence.each in every and sentence.each not in knowledge.lists:
+            what, expected = f"{sentence.each!r} is not a list", "a list that an action gives"
+            near = nearest(sentence.each, knowledge.lists)
+            found.add("each", place, what, key, expected=expected, nearest=near)
+        rows = knowledge.row_names if sentence.each else frozenset()
+        for path in flow.needs[sentence.name]:
+            read.add(path)
+            if path not in every and path not in rows:
+                _unknown(path, place, key, every | rows, found, f" ({sentence.name} needs it)")
+    names = {path.split(".")[0] for path in read}
+    for _, edge in flow.edges:
+        for name in edge.set:
+            if name != "lang" and name not in names:
+                what = f"nothing reads {name!r}"
+                found.add("set", edge.place, what, "set", nearest=nearest(name, names | {"lang"}))
+
+
+def _unknown(
+    path: str, place: Place, key: str, known: Collection[str], found: Findings, why: str = ""
+) -> None:
+    what = f"nothing gives {path!r}{why}"
+    found.add("unknown-data", place, what, key, nearest=nearest(path, known))
