@@ -1,0 +1,100 @@
+"""The `ivrd` command: which commands there are, and how a failure is told."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ivrd import __version__
+from ivrd.cli.output import EXIT_CONFIG, EXIT_DAEMON, EXIT_FAULT, EXIT_INTERRUPTED, tell_error
+from ivrd.errors import ControlError, IvrdError
+
+COMMANDS = {
+    "sample-data": ("sample_data:sample_data", "Make the sample database, and a sample ivrd.toml."),
+    "run": ("run:run", "Run the daemon here, in the foreground."),
+    "status": ("status:status", "Say how the daemon is."),
+    "lines": ("status:lines", "List the lines and what each is doing."),
+    "watch": ("watch:watch", "See every line live."),
+    "call": ("call:call", "Call ivrd: a phone in the terminal, for the software card."),
+    "enquiry": ("enquiry:enquiry", "Start and stop enquiry on lines."),
+    "reload": ("flow:reload", "Let the daemon read flows and voice files again."),
+    "tail": ("tail:tail", "Show the log of a line."),
+    "replay": ("replay:replay", "Replay line logs against the flow as it is now."),
+    "flow": ("flow:flow", "Check, draw and reload call flows."),
+    "prompts": ("prompts:prompts", "Check, list and make voice files."),
+    "billing": ("billing:billing", "Check the billing mapping."),
+    "simulate": ("simulate:simulate", "Simulate a day of callers on virtual time."),
+    "doctor": ("doctor:doctor", "Check this machine and the set-up."),
+}
+"""Each command: where it is, and what it does."""
+
+
+class Commands(click.Group):
+    """Loads a command when it is used, and ends every failure in a message and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names, in the order in which people need them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Import the file that holds a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"ivrd.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write the list of commands without loading one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; no failure leaves as a traceback."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            # the reader of a pipe has gone; the interpreter must not flush into it either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(EXIT_INTERRUPTED)
+        except Exception as error:  # the last place where a failure can be told
+            if os.environ.get("IVRD_DEBUG") == "1":
+                traceback.print_exc()
+            if not isinstance(error, IvrdError):
+                what = f"a fault in ivrd itself: {type(error).__name__}; IVRD_DEBUG=1 shows where"
+                error = IvrdError(what)
+                tell_error(ctx, error)
+                ctx.exit(EXIT_FAULT)
+            tell_error(ctx, error)
+            ctx.exit(EXIT_DAEMON if isinstance(error, ControlError) else EXIT_CONFIG)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ivrd", message="%(prog)s %(version)s")
+@click.option(
+    "--config",
+    "-c",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("ivrd.toml"),
+    envvar="IVRD_CONFIG",
+    help="The settings.  [default: ./ivrd.toml]",
+)
+@click.pass_context
+def main(ctx: click.Context, config_file: Path) -> None:
+    """Telephone bill enquiry: runs the daemon, talks to it, and proves what it does.
+
+    Exit codes: 0 done, 1 the answer is no (a difference, problems found), 2 wrong use or
+    settings, 3 the daemon cannot be reached.
+    """
+    ctx.obj = config_file

@@ -1,0 +1,193 @@
+"""`ivrd sample-data`: everything a newcomer needs to make the first call."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import datetime
+from importlib import resources as package_files
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import Progress
+
+from ivrd import resources
+from ivrd.assembly import open_billing
+from ivrd.billing.entities import Bill
+from ivrd.billing.mapping import load_mapping
+from ivrd.billing.sample import KNOWN, month_back
+from ivrd.billing.sample_tables import LAYOUTS_AND_PROFILES, Layout, write_sample
+from ivrd.cli.output import json_option, print_json
+from ivrd.cli.settings import settings
+from ivrd.cli.tables import print_table
+from ivrd.config import Config
+from ivrd.errors import BillingError, ConfigError, Problem
+
+PLACES = """
+[places]
+flows = "fsm_specs"
+prompts = "voice_prompts"
+"""
+SHOWN = 6
+"""How many of the sample numbers are told to people; `--json` tells all."""
+
+
+@click.command("sample-data")
+@click.argument(
+    "folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path)
+)
+@click.option("--accounts", type=click.IntRange(len(KNOWN), 50_000), default=1000,
+              show_default=True, help="How many accounts.")  # fmt: skip
+@click.option("--months", type=click.IntRange(1, 120), default=12, show_default=True,
+              help="How many months of bills, up to last month.")  # fmt: skip
+@click.option("--seed", type=int, default=7, show_default=True,
+              help="The same seed makes the same data.")  # fmt: skip
+@click.option("--layout", type=click.Choice(["wide", "narrow"]), default=None,
+              help="A column or a row per bill item.  [default: as ivrd.toml says, or wide]")  # fmt: skip
+@click.option("--flows", is_flag=True, help="Copy flows and voice files beside ivrd.toml, to edit.")
+@click.option("--force", is_flag=True, help="Make a sample database anew that is there already.")
+@json_option
+@click.pass_context
+def sample_data(
+    ctx: click.Context, folder: Path | None, accounts: int, months: int, seed: int,
+    layout: Layout | None, flows: bool, force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Make the sample database where ivrd.toml says.
+
+    Where DIR (this folder, if none is named) has no ivrd.toml, the sample one is written first.
+    What is there already is left as it is.
+    """
+    config_file: Path = folder / "ivrd.toml" if folder else ctx.obj
+    done: list[str] = []
+    if flows:
+        done += _copy_flows(config_file.parent)
+    if not config_file.exists():
+        _write_settings(config_file, layout or "wide", with_places=flows)
+        done.append(f"{config_file} written")
+    config = settings(config_file)
+    if flows and config.flows == resources.FLOWS:
+        done.append(f"{config_file} does not use the copies yet: add{PLACES.replace(chr(10), ' ')}")
+    file = _database_file(config)
+    layout = _layout(config, layout)
+    today = datetime.now(config.zone).date()
+    if force or not file.exists():
+        _write_database(file, config, accounts, months, seed, layout)
+        done.append(f"{file} written: {accounts} accounts, {months} months up to "
+                    f"{month_back(today, 1)}")  # fmt: skip
+    else:
+        done.append(_left_alone(file, config, month_back(today, 1)))
+    _tell(done, config, file, month_back(today, 1), as_json=as_json)
+
+
+def _copy_flows(folder: Path) -> list[str]:
+    """Copy flows and voice files to where they can be edited; what is there stays."""
+    done = []
+    for source in (resources.FLOWS, resources.PROMPTS):
+        target = folder / source.name
+        if target.exists():
+            done.append(f"{target} is there already")
+        else:
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            done.append(f"{target} copied")
+    return done
+
+
+def _write_settings(file: Path, layout: Layout, *, with_places: bool) -> None:
+    text = package_files.files("ivrd.cli").joinpath("sample.toml").read_text(encoding="utf-8")
+    profile = LAYOUTS_AND_PROFILES[layout].stem
+    text = text.replace('mapping = "telecom" ', f'mapping = "{profile}" ')
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text + (PLACES if with_places else ""), encoding="utf-8")
+
+
+def _database_file(config: Config) -> Path:
+    start = "sqlite:///"
+    if not config.billing_url.startswith(start):
+        raise ConfigError([Problem("sample data is not written into a database server",
+                                   file=config.path, key="billing.url", rule="sample",
+                                   expected="sqlite:///var/sample.db")])  # fmt: skip
+    return Path(config.billing_url.removeprefix(start))
+
+
+def _layout(config: Config, asked: Layout | None) -> Layout:
+    """Return the layout that fits the mapping in use."""
+    named = {path.stem: layout for layout, path in LAYOUTS_AND_PROFILES.items()}
+    fits = named.get(config.billing.mapping)
+    if fits is None or asked not in {None, fits}:
+        profiles = [name for name, layout in named.items() if asked in {None, layout}]
+        expected = " or ".join(repr(name) for name in profiles)
+        raise ConfigError([Problem(f"{config.billing.mapping!r} does not read this sample",
+                                   file=config.path, key="billing.mapping", expected=expected,
+                                   rule="sample")])  # fmt: skip
+    return fits
+
+
+def _write_database(
+    file: Path, config: Config, accounts: int, months: int, seed: int, layout: Layout
+) -> None:
+    """Write the database beside its place, then put it there: readers never see half of it."""
+    if file.exists() and not _is_sample(config):
+        raise ConfigError([Problem("is no sample database; it is not replaced", file=file,
+                                   rule="not-a-sample")])  # fmt: skip
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f"{file.name}.new")
+    new.unlink(missing_ok=True)
+    today = datetime.now(config.zone).date()
+    with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
+        progress.add_task("Writing the sample database", total=None)
+        try:
+            write_sample(new, today, seed=seed, accounts=accounts, months=months, layout=layout)
+            new.replace(file)
+        finally:
+            new.unlink(missing_ok=True)
+
+
+def _is_sample(config: Config) -> bool:
+    """Return whether the database holds the subscribers that every sample has."""
+    reader = open_billing(config, load_mapping(config.mapping))
+    try:
+        return all(
+            reader.account(str(known.subscriber.id)) is not None
+            for known in KNOWN
+            if not known.subscriber.removed
+        )
+    except BillingError:
+        return False
+    finally:
+        reader.close()
+
+
+def _left_alone(file: Path, config: Config, month: str) -> str:
+    """Say that the database stays, and whether its bills have become old."""
+    reader = open_billing(config, load_mapping(config.mapping))
+    try:
+        newest = reader.bill(str(KNOWN[0].subscriber.id), month)
+    except BillingError as error:
+        return f"{file} is there already, and cannot be read: {error}"
+    finally:
+        reader.close()
+    if isinstance(newest, Bill):
+        return f"{file} is there already"
+    return f"{file} is there already, without the bills of {month}: --force makes it anew"
+
+
+def _tell(done: list[str], config: Config, file: Path, month: str, *, as_json: bool) -> None:
+    subscribers: list[dict[str, Any]] = [
+        {"phone": known.subscriber.phone, "agreement": known.subscriber.agreement,
+         "password": known.subscriber.password, "what": known.what}
+        for known in KNOWN
+    ]  # fmt: skip
+    if as_json:
+        print_json({"config": str(config.path), "database": str(file), "month": month,
+                    "done": done, "subscribers": subscribers})  # fmt: skip
+        return
+    for line in done:
+        click.echo(line)
+    click.echo("\nNumbers to try:")
+    print_table(
+        ("phone", "agreement", "password", "what its bill shows"),
+        [tuple(subscriber.values()) for subscriber in subscribers[:SHOWN]],
+    )
+    keys = f"1 {month.replace('-', '')}# 1 {KNOWN[0].subscriber.phone}#"
+    click.echo(f'\nNext: `ivrd run`, and in another terminal `ivrd call --keys "{keys}"`')

@@ -1,0 +1,54 @@
+"""Tables: fitted to a terminal, whole and plain in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ivrd.cli.output import shown
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows under headings. Numbers stand right."""
+    texts = [[shown(value) for value in row] for row in rows]
+    right = [
+        bool(texts) and all(text == "-" or _is_number(text) for text in column)
+        for column in zip(*texts, strict=True)
+    ] or [False] * len(columns)
+    if sys.stdout.isatty():
+        _print_fitted(columns, texts, right)
+    else:
+        _print_whole(columns, texts, right)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).replace(":", "").isdigit()
+
+
+def _print_fitted(columns: Sequence[str], texts: list[list[str]], right: list[bool]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, is_right in zip(columns, right, strict=True):
+        table.add_column(
+            name, justify="right" if is_right else "left", no_wrap=True, overflow="ellipsis"
+        )
+    for row in texts:
+        table.add_row(*(Text(text) for text in row))
+    Console(highlight=False).print(table)
+
+
+def _print_whole(columns: Sequence[str], texts: list[list[str]], right: list[bool]) -> None:
+    rows = [list(columns), *texts]
+    widths = [max(cell_len(row[at]) for row in rows) for at in range(len(columns))]
+    for row in rows:
+        parts = []
+        for text, width, is_right in zip(row, widths, right, strict=True):
+            blanks = " " * (width - cell_len(text))
+            parts.append(blanks + text if is_right else text + blanks)
+        click.echo("  ".join(parts).rstrip())
