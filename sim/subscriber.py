@@ -187,6 +187,8 @@ class Caller(Party):
                 if self.habits.types_ahead and not self._mistakes:
                     return self._month() + "#" + self._lookup() + self._number() + "#"
                 return self._month() + "#"
+            case "choose_own_number" if self._rng.random() < 0.5:
+                return "3"
             case "choose_lookup" | "choose_own_number":
                 return self._lookup()
             case "enter_phone":
