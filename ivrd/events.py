@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -37,7 +38,8 @@ class Event:
 
 T_RING = "T_RING"
 """One ring of an incoming call: `caller` (ANI) and `called` (DNIS) where the network says them,
-"" where it does not. Sent for every ring, about 5 s apart, until the call is answered."""
+"" where it does not or they are withheld. Sent for every ring, about 5 s apart, until the call is
+answered."""
 
 T_RINGOFF = "T_RINGOFF"
 """The ringing stopped before the answer."""
@@ -49,14 +51,18 @@ T_ONH = "T_ONH"
 """On hook done: the channel is free for the next call. Answers `OnHook`."""
 
 T_DIGIT = "T_DIGIT"
-"""One key: `key`, one of `KEYS`. `keyed_s` is added by the line where the key had to wait."""
+"""One key: `key`, one of `KEYS`, when the card has recognised it, often at the key's end.
+`keyed_s` is added by the line where the key had to wait for the call to listen."""
 
 T_EOF = "T_EOF"
-"""A play ended, by itself or stopped: `heard_s`, seconds of it that were played. Answers `Play`.
-`lost` is added by the line when the card never said so."""
+"""A play ended, by itself or cut short. `heard_s`: seconds of it that were played, measured.
+`whole`: every prompt was played to its end; false without a stop, a second play, an on-hook or a
+T_LCTERM means that a file could not be played. Answers `Play`. `lost` is added by the line when
+the card never told the end."""
 
 T_LC = "T_LC"
-"""No loop signal: the line is not usable. `cause` keeps the card's own word."""
+"""No loop signal: the line is not usable. `cause` keeps the card's own word. Sent once to every
+channel when a card goes away."""
 
 T_LCON = "T_LCON"
 """Loop signal: the far end answered. Answers `Dial`."""
@@ -71,8 +77,8 @@ T_NOANS = "T_NOANS"
 """Nobody answered in time. Answers `Dial`; `rang` says whether ringing was seen."""
 
 T_REFUSED = "T_REFUSED"
-"""The network or the far end refused: unallocated, rejected, changed, out of service.
-Answers `Dial` or `Transfer`; `reason` is one of ours, `cause` the raw code."""
+"""The network or the far end refused. Answers `Dial` or `Transfer`. `reason` is a `Refusal`,
+`cause` the code of ITU-T Q.850 where there is one, `tech_cause` the protocol's own (SIP 404)."""
 
 T_FAULT = "T_FAULT"
 """The dial failed by a fault of our own line, card or trunk. Answers `Dial`."""
@@ -82,6 +88,22 @@ T_MACHINE = "T_MACHINE"
 
 T_MOVED = "T_MOVED"
 """The call was transferred and is no longer ours. Answers `Transfer`."""
+
+
+class Refusal(StrEnum):
+    """Why a dial was refused; in brackets the cause code of ITU-T Q.850."""
+
+    UNALLOCATED = "unallocated"
+    """The number is not in use (1)."""
+    REJECTED = "rejected"
+    """The called person or their phone rejected the call (21)."""
+    CHANGED = "changed"
+    """The number has changed (22)."""
+    OUT_OF_SERVICE = "out_of_service"
+    """The line is out of order or barred (27)."""
+    INCOMPLETE = "incomplete"
+    """The number is too short or malformed (28)."""
+
 
 # From timers ------------------------------------------------------------------------------
 

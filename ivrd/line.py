@@ -69,6 +69,9 @@ WATCH_S = 15.0
 ON_HOOK_S = 5.0
 """How long the card may take to go on hook when the line itself orders it."""
 
+DIAL_MARGIN_S = 2.0
+"""How much earlier than the flow the card gives up a dial, so that it is the card that says why."""
+
 RETRY_S = 30.0
 """Period at which a line that is out of service tries to go on hook again."""
 
@@ -106,17 +109,18 @@ class Actions(Protocol):
         """Start an action; `answer` is called once, later, where `Line.feed` may be called."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Service:
-    """What calls on a line run: a flow with its facts and actions.
+    """What a call runs: a flow with its facts, actions and voice, and the language it begins in.
 
-    `machine` is replaced when flows are reloaded; a call in progress keeps the one it has.
-    `facts` gives the flow's ``knows`` for a caller's and a called number.
+    `facts` gives the flow's ``knows`` for a caller's and a called number. A reload gives lines
+    another service; a call in progress keeps the one it has.
     """
 
     machine: FlowMachine
     facts: Callable[[str, str], dict[str, Json]]
     actions: Actions
+    voice: Voice
     lang: str
 
 
@@ -197,14 +201,12 @@ class Line:
         settings: LineSettings,
         channel: Channel,
         clock: Clock,
-        voice: Voice,
         service: Service,
         log: LineLog,
     ) -> None:
         self.settings = settings
         self.channel = channel
         self.clock = clock
-        self.voice = voice
         self.service = service
         self.log = log
         self.counters = Counters()
@@ -248,6 +250,11 @@ class Line:
     def caller(self) -> str:
         """The number at the other end, masked; or ""."""
         return self._talk.caller if self._talk else ""
+
+    @property
+    def direction(self) -> str:
+        """``in`` or ``out`` while there is a call; else ""."""
+        return self._talk.direction if self._talk else ""
 
     def call_began_s(self) -> float | None:
         """When the call under way began, on the clock's monotonic time."""
@@ -430,6 +437,9 @@ class Line:
             talk.on_hook_done = True
         elif name == T_EOF and event.id == talk.play:
             self._play_over(talk)
+            if event.data.get("whole") is False:
+                self.counters.card_faults += 1
+                self._cannot_speak(talk, "a prompt was not played")
 
     def _ended_by(self, talk: _Talk, who: str, state: str) -> None:
         if not talk.ended_by:
@@ -497,14 +507,11 @@ class Line:
     def _play(self, talk: _Talk, order: Play) -> None:
         """Play sentences, all or none: a bill with an amount left out would be a wrong bill."""
         try:
-            utterances = [self.voice.utterance(say, talk.call.lang) for say in order.sentences]
+            utterances = [
+                talk.service.voice.utterance(say, talk.call.lang) for say in order.sentences
+            ]
         except SpeechError as error:
-            self.counters.errors += 1
-            self._remark("cannot_speak", error=str(error))
-            if talk.failed:
-                raise
-            talk.failed = True
-            self.feed(Event(U_STOP, None, {"reason": "cannot speak"}))
+            self._cannot_speak(talk, str(error))
             return
         length_s = sum(utterance.duration_s for utterance in utterances)
         talk.sentences += len(utterances)
@@ -514,6 +521,16 @@ class Line:
         late = partial(self._play_late, talk, order.id, length_s)
         talk.play_guard = self.clock.call_later(length_s + PLAY_GRACE_S, late)
         self.channel.play(order.id, utterances)
+
+    def _cannot_speak(self, talk: _Talk, why: str) -> None:
+        """End the call with a sentence, or without one where that cannot be spoken either."""
+        self.counters.errors += 1
+        self._remark("cannot_speak", why=why)
+        if talk.failed:
+            self._abandon("error")
+        else:
+            talk.failed = True
+            self.feed(Event(U_STOP, None, {"reason": "cannot speak"}))
 
     def _play_over(self, talk: _Talk) -> None:
         talk.play = None
@@ -536,7 +553,8 @@ class Line:
             self._remark("dial_without_permit")
             self.feed(Event(T_FAULT, order.id, {"reason": "no permit"}))
             return
-        self.channel.dial(order.id, permit, timeout_s=talk.call.longest_wait_s)
+        timeout_s = max(1.0, talk.call.longest_wait_s - DIAL_MARGIN_S)
+        self.channel.dial(order.id, permit, timeout_s=timeout_s)
 
     # -- when things go wrong ------------------------------------------------------------------
 

@@ -85,6 +85,10 @@ class Voices:
         prompts = self._languages[lang].prompts
         return frozenset(id_[len(_ITEM) :] for id_ in prompts if id_.startswith(_ITEM))
 
+    def prompts(self) -> list[Prompt]:
+        """Return every prompt of every enabled language, for cards that prepare them."""
+        return [prompt for lang in self._languages.values() for prompt in lang.prompts.values()]
+
     def prompt(self, lang: str, prompt_id: str) -> Prompt:
         """Return one prompt; raises KeyError."""
         return self._languages[lang].prompts[prompt_id]

@@ -1,0 +1,159 @@
+"""Puts the parts of an enquiry service together, as ivrd.toml says.
+
+The daemon, a simulation and a test are all built here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ivrd.billing.breaker import Breaker
+from ivrd.billing.check import check_billing
+from ivrd.billing.engine import engine_from
+from ivrd.billing.mapping import BillingMapping, load_mapping
+from ivrd.billing.reader import BillingReader
+from ivrd.config import Config
+from ivrd.enquiry import EnquirySettings, enquiry_actions
+from ivrd.errors import ConfigError, FlowError, MappingError, Problem, PromptError, nearest
+from ivrd.events import Json
+from ivrd.flow.actions import Registry
+from ivrd.flow.check import check_flow
+from ivrd.flow.load import load_flow
+from ivrd.flow.machine import FlowMachine
+from ivrd.flow.spec import Flow
+from ivrd.line import Actions, Service
+from ivrd.prompts import Voices
+
+FACTS = ("several_languages", "closed", "own_line_only", "check_caller", "by_password", "caller")
+"""What the enquiry service tells a flow when a call starts."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a service is made of. `warnings` are advice from the check of the billing data."""
+
+    config: Config
+    mapping: BillingMapping
+    reader: BillingReader
+    registry: Registry
+    machine: FlowMachine
+    voices: Voices
+    warnings: tuple[Problem, ...]
+
+    def reloaded(self) -> Parts:
+        """Return the same with flow and voice files read anew. Raises `ProblemsError`."""
+        voices = load_voices(self.config, self.mapping)
+        flow = load_enquiry(self.config, self.registry, voices)
+        return replace(self, machine=FlowMachine(flow), voices=voices)
+
+    def close(self) -> None:
+        """Let go of the billing database."""
+        self.reader.database.engine.dispose()
+
+
+def assemble(config: Config, now: Callable[[], datetime]) -> Parts:
+    """Build all parts. Raises `ProblemsError` for whatever people wrote wrong.
+
+    A billing database that cannot be reached is a warning: calls say so until it is back.
+    """
+    mapping = load_mapping(config.mapping)
+    reader = open_billing(config, mapping)
+    registry = enquiry_actions(reader, now, enquiry_settings(config))
+    voices = load_voices(config, mapping)
+    machine = FlowMachine(load_enquiry(config, registry, voices))
+    check = check_billing(mapping, reader.database.engine)
+    wrong = [problem for problem in check.problems if problem.rule != "down"]
+    if wrong:
+        raise MappingError(wrong)
+    warnings = (*check.warnings, *check.problems)
+    return Parts(config, mapping, reader, registry, machine, voices, warnings)
+
+
+def open_billing(config: Config, mapping: BillingMapping) -> BillingReader:
+    """Return a reader on the billing database; no connection is made yet."""
+    billing = config.billing
+    try:
+        engine = engine_from(
+            config.billing_url,
+            password_env=billing.password_env,
+            password_file=config.password_file,
+            time_limit_s=billing.limit_s,
+            connections=billing.threads,
+        )
+    except ConfigError as error:
+        keyed = [
+            replace(problem, file=config.path, key=f"billing.{problem.key}")
+            for problem in error.problems
+        ]
+        raise ConfigError(keyed) from None
+    return BillingReader(mapping, engine, Breaker(time.monotonic))
+
+
+def enquiry_settings(config: Config) -> EnquirySettings:
+    """Return what ivrd.toml says about the enquiry service."""
+    enquiry = config.enquiry
+    return EnquirySettings(
+        disclosure=enquiry.disclosure,
+        proof=enquiry.proof,
+        months_back=enquiry.months_back,
+        speak_zero_items=enquiry.speak_zero_items,
+    )
+
+
+def load_enquiry(config: Config, registry: Registry, voices: Voices) -> Flow:
+    """Load and prove the enquiry flow. Raises `FlowError`."""
+    flow = load_flow(config.flow_file, registry)
+    problems = check_flow(
+        flow,
+        facts=FACTS,
+        languages=config.node.languages,
+        spoken=lambda sentence: voices.languages if sentence in voices.sentences else (),
+    )
+    if problems:
+        raise FlowError(problems)
+    return flow
+
+
+def load_voices(config: Config, mapping: BillingMapping) -> Voices:
+    """Load the voice files of all enabled languages. Raises `PromptError`."""
+    voices = Voices(config.prompts, config.node.languages, config.flows / "sentences.toml")
+    problems = [
+        Problem(
+            f"item {code!r} has no prompt in {lang}", file=config.mapping, rule="item",
+            expected=f"a prompt item_{code}", nearest=nearest(code, voices.items(lang)),
+        )
+        for lang in voices.languages
+        for code in item_codes(mapping)
+        if code not in voices.items(lang)
+    ]  # fmt: skip
+    if problems:
+        raise PromptError(problems)
+    return voices
+
+
+def item_codes(mapping: BillingMapping) -> list[str]:
+    """Return the code of every item that a bill can hold."""
+    rest = getattr(mapping.bill, "rest", None)
+    return [*mapping.bill.items, *([rest] if rest else [])]
+
+
+def enquiry_service(config: Config, parts: Parts, actions: Actions) -> Service:
+    """Return what lines run for callers."""
+    disclosure = config.enquiry.disclosure
+    constant: dict[str, Json] = {
+        "several_languages": len(config.node.languages) > 1,
+        "closed": False,
+        "own_line_only": disclosure == "own-line",
+        "check_caller": disclosure == "checked",
+        "by_password": config.enquiry.proof == "password",
+    }
+
+    def facts(caller: str, called: str) -> dict[str, Json]:
+        del called
+        return {**constant, "caller": caller}
+
+    lang = config.node.languages[0]
+    return Service(parts.machine, facts, actions, parts.voices, lang)

@@ -1,0 +1,1 @@
+"""Control of a running daemon: an HTTP interface on a local socket, and its client."""

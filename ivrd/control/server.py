@@ -1,0 +1,181 @@
+"""The control interface: HTTP on a local socket that only the daemon's own user can open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from ivrd.control.phone import phone
+from ivrd.control.views import line_view, lines_view, status_view
+from ivrd.daemon import Daemon
+from ivrd.errors import ControlError, IvrdError, ProblemsError
+from ivrd.line import Line
+
+WATCH_S = 0.1
+"""Shortest time between two messages of a watch."""
+
+STATUS_S = 5.0
+"""How often a watch brings the daemon's status."""
+
+DAEMON = web.AppKey("daemon", Daemon)
+
+_dumps = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class ControlServer:
+    """Serves one daemon on its control socket."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._path = daemon.config.socket
+        app = web.Application(middlewares=[_told])
+        app[DAEMON] = daemon
+        app.add_routes(
+            [
+                web.get("/status", _status),
+                web.get("/lines", _lines),
+                web.get("/watch", _watch),
+                web.post("/reload", _reload),
+                web.post("/lines/start", _start_lines),
+                web.post("/lines/stop", _stop_lines),
+                web.get("/phone", _phone),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._listening = False
+
+    async def start(self) -> None:
+        """Listen. Raises `ControlError` where another daemon listens already."""
+        if self._path.exists():
+            if _answers(str(self._path)):
+                raise ControlError(f"another ivrd listens on {self._path}; `ivrd status` shows it")
+            self._path.unlink()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        await self._runner.setup()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(str(self._path))
+        except OSError as error:
+            listener.close()
+            why = f"cannot listen on {self._path}: {error.strerror or error}"
+            raise ControlError(f"{why}; choose another with places.socket") from None
+        self._path.chmod(0o600)
+        await web.SockSite(self._runner, listener).start()
+        self._listening = True
+
+    async def stop(self) -> None:
+        """Stop listening; safe to repeat."""
+        await self._runner.cleanup()
+        if self._listening:
+            self._listening = False
+            self._path.unlink(missing_ok=True)
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        with contextlib.suppress(OSError):
+            probe.connect(path)
+            return True
+    return False
+
+
+@web.middleware
+async def _told(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Make ivrd's own errors into answers that the client can show."""
+    try:
+        return await handler(request)
+    except ProblemsError as error:
+        problems = [str(problem) for problem in error.problems]
+        return _json({"error": f"{len(problems)} problems", "problems": problems}, status=409)
+    except IvrdError as error:
+        return _json({"error": str(error), "problems": []}, status=409)
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.json_response(value, status=status, dumps=_dumps)
+
+
+async def _status(request: web.Request) -> web.Response:
+    return _json(status_view(request.app[DAEMON]))
+
+
+async def _lines(request: web.Request) -> web.Response:
+    return _json(lines_view(request.app[DAEMON]))
+
+
+async def _reload(request: web.Request) -> web.Response:
+    return _json(await request.app[DAEMON].reload())
+
+
+async def _start_lines(request: web.Request) -> web.Response:
+    return await _set_lines(request, stopped=False)
+
+
+async def _stop_lines(request: web.Request) -> web.Response:
+    return await _set_lines(request, stopped=True)
+
+
+async def _set_lines(request: web.Request, *, stopped: bool) -> web.Response:
+    try:
+        body = await request.json()
+        numbers = [int(number) for number in body["lines"]]
+        now = bool(body.get("now", False))
+    except (ValueError, KeyError, TypeError):
+        raise ControlError('expected {"lines": [1, 2], "now": false}') from None
+    changed = request.app[DAEMON].set_enquiry(numbers, stopped=stopped, now=now)
+    return _json({"lines": changed})
+
+
+async def _watch(request: web.Request) -> web.StreamResponse:
+    """Send everything, then what changes, a JSON object a line."""
+    daemon = request.app[DAEMON]
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+    changed: dict[int, Line] = {}
+    woken = asyncio.Event()
+
+    def on_change(line: Line) -> None:
+        changed[line.number] = line
+        woken.set()
+
+    daemon.listeners.add(on_change)
+    try:
+        await _send(response, {"status": status_view(daemon), "lines": lines_view(daemon)})
+        status_at = daemon.clock.monotonic() + STATUS_S
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STATUS_S):
+                    await woken.wait()
+            woken.clear()
+            now_s = daemon.clock.monotonic()
+            message: dict[str, Any] = {}
+            if changed:
+                message["lines"] = [line_view(line, now_s) for line in changed.values()]
+                changed.clear()
+            if now_s >= status_at:
+                message["status"] = status_view(daemon)
+                status_at = now_s + STATUS_S
+            if message:
+                await _send(response, message)
+            await asyncio.sleep(WATCH_S)
+    except (ConnectionResetError, asyncio.CancelledError):
+        pass
+    finally:
+        daemon.listeners.discard(on_change)
+    return response
+
+
+async def _send(response: web.StreamResponse, message: dict[str, Any]) -> None:
+    await response.write(_dumps(message).encode() + b"\n")
+
+
+async def _phone(request: web.Request) -> web.StreamResponse:
+    return await phone(request, request.app[DAEMON])

@@ -1,0 +1,294 @@
+"""The daemon: builds everything from ivrd.toml, starts it, supervises, reloads and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from importlib.metadata import entry_points
+from typing import Any
+
+import structlog
+
+from ivrd.assembly import Parts, assemble, enquiry_service
+from ivrd.billing.pool import LookupPool
+from ivrd.card import Channel, VoiceCard
+from ivrd.clock import Clock, LoopClock
+from ivrd.commands import Say
+from ivrd.config import CardTable, Config, LinesTable
+from ivrd.errors import CardError, ConfigError, IvrdError, Problem, nearest
+from ivrd.line import CallRecord, Line, LineSettings, Service
+from ivrd.linelog import LineLog, TraceFile
+from ivrd.runner import BillingHealth, PooledActions
+
+CARDS = "ivrd.cards"
+"""Entry point group in which drivers are found by name."""
+
+RETRY_S = 5.0
+"""First pause before a card that would not open is tried again; doubled up to `RETRY_MOST_S`."""
+
+RETRY_MOST_S = 60.0
+
+GRACE_S = 15.0
+"""How long calls may take to end with a sentence when the daemon stops."""
+
+_log = structlog.get_logger("ivrd")
+
+
+@dataclass
+class CardState:
+    """One card under supervision."""
+
+    table: CardTable
+    card: VoiceCard
+    open: bool = False
+    reason: str = "not opened yet"
+
+
+@dataclass
+class Tally:
+    """What the daemon has counted since it started."""
+
+    calls: int = 0
+    ended_by: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+class Daemon:
+    """Cards, lines and services of one node.
+
+    `start` raises `ProblemsError` for what people wrote wrong, before any line answers; a card
+    or a database that is away only keeps its lines or lookups waiting.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.lines: dict[int, Line] = {}
+        self.cards: dict[str, CardState] = {}
+        self.tally = Tally()
+        self.started: datetime
+        self.parts: Parts
+        self.clock: Clock
+        self.service: Service
+        self.billing: BillingHealth
+        self.listeners: set[Callable[[Line], None]] = set()
+        """Told when anything about a line has changed."""
+        self._pool: LookupPool
+        self._logs: list[TraceFile] = []
+        self._openers: list[asyncio.Task[None]] = []
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Build everything and open the cards."""
+        self.clock = LoopClock(self.config.zone)
+        self.started = self.clock.now()
+        self.parts = await asyncio.to_thread(assemble, self.config, self.clock.now)
+        for warning in self.parts.warnings:
+            _log.warning("billing", what=str(warning))
+        self.cards = {table.name: self._make_card(table) for table in self.config.card}
+        self.config.logs.mkdir(parents=True, exist_ok=True)
+        billing = self.config.billing
+        self._pool = LookupPool(threads=billing.threads, limit_s=billing.limit_s)
+        self.billing = BillingHealth(self.clock.now)
+        actions = PooledActions(self.parts.registry, self._pool, self.clock, self.billing)
+        self.service = enquiry_service(self.config, self.parts, actions)
+        self._openers = [
+            asyncio.create_task(self._keep_open(state), name=f"card {name}")
+            for name, state in self.cards.items()
+        ]
+        _log.info("started", node=self.config.node.name, flow=self.parts.machine.hash,
+                  cards=len(self.cards))  # fmt: skip
+
+    async def stop(self) -> None:
+        """End calls with a sentence, close cards, lookups and logs; safe to repeat."""
+        for opener in self._openers:
+            opener.cancel()
+        await asyncio.gather(*self._openers, return_exceptions=True)
+        self._openers = []
+        for line in self.lines.values():
+            line.stopped = True
+            line.stop_call("the daemon stops")
+        until_s = self.clock.monotonic() + GRACE_S
+        while any(line.call for line in self.lines.values()):
+            if self.clock.monotonic() > until_s:
+                break
+            await asyncio.sleep(0.05)
+        for line in self.lines.values():
+            line.shut()
+        for state in self.cards.values():
+            await state.card.close()
+            state.open = False
+        self._pool.close()
+        self.parts.close()
+        for log in self._logs:
+            log.close()
+        _log.info("stopped", calls=self.tally.calls)
+
+    def _make_card(self, table: CardTable) -> CardState:
+        found = {point.name: point for point in entry_points(group=CARDS)}
+        if table.driver not in found:
+            raise ConfigError([Problem(f"no driver {table.driver!r}", file=self.config.path,
+                                       key=f"card {table.name}", rule="unknown-driver",
+                                       expected=f"one of {', '.join(sorted(found))}",
+                                       nearest=nearest(table.driver, found))])  # fmt: skip
+        driver: Any = found[table.driver].load()
+        try:
+            card: VoiceCard = driver(self.clock, channels=table.channels, **table.options)
+        except (CardError, TypeError) as error:
+            problem = Problem(str(error), file=self.config.path, key=f"card {table.name}")
+            raise ConfigError([problem]) from None
+        if table.when_full == "sentence":
+            lang = self.config.node.languages[0]
+            card.when_full = self.parts.voices.utterance(Say("all_busy"), lang)
+        return CardState(table, card)
+
+    async def _keep_open(self, state: CardState) -> None:
+        """Open a card, however long it takes; a card keeps itself open from then on."""
+        pause_s = RETRY_S
+        while not state.open:
+            try:
+                channels = await state.card.open()
+                await state.card.prepare(self.parts.voices.prompts())
+            except CardError as error:
+                state.reason = str(error)
+                _log.error("card_not_open", card=state.table.name, why=str(error), retry_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_MOST_S)
+            else:
+                state.open, state.reason = True, ""
+                self._make_lines(state, {channel.number: channel for channel in channels})
+                _log.info("card_open", card=state.table.name, channels=len(channels))
+
+    def _make_lines(self, state: CardState, channels: dict[int, Channel]) -> None:
+        for number, card, channel_number, table in self.config.every_line():
+            if card != state.table.name:
+                continue
+            channel = channels.get(channel_number)
+            if channel is None:
+                _log.error("no_channel", line=number, card=card, channel=channel_number)
+                continue
+            self.lines[number] = self._make_line(number, card, channel, table)
+        self.lines = dict(sorted(self.lines.items()))
+
+    def _make_line(
+        self, number: int, card: str, channel: Channel, table: LinesTable | None
+    ) -> Line:
+        file = trace_file(self.config, number)
+        self._logs.append(file)
+        log = LineLog(file, mask_private=self.config.log.private == "mask")
+        line = Line(
+            line_settings(self.config, number, card, table), channel, self.clock, self.service, log
+        )
+        line.on_end = self._call_ended
+        line.on_change = self._line_changed
+        return line
+
+    def _line_changed(self, line: Line) -> None:
+        for listener in tuple(self.listeners):
+            listener(line)
+
+    def _call_ended(self, record: CallRecord) -> None:
+        self.tally.calls += 1
+        self.tally.ended_by[record.ended_by] += 1
+        self.tally.notes.update(set(record.notes))
+
+    # -- control -------------------------------------------------------------------------------
+
+    async def reload(self) -> dict[str, Any]:
+        """Read flows and voice files again; calls in progress end on what they began with.
+
+        Raises `ProblemsError`, with the old flow and voices still in place.
+        """
+        old = self.parts.machine
+        parts = await asyncio.to_thread(self.parts.reloaded)
+        for state in self.cards.values():
+            await state.card.prepare(parts.voices.prompts())
+        self.parts = parts
+        self.service = replace(self.service, machine=parts.machine, voice=parts.voices)
+        for line in self.lines.values():
+            line.service = self.service
+        flow = {"name": old.flow.name, "old": old.hash, "new": parts.machine.hash,
+                "changed": old.hash != parts.machine.hash}  # fmt: skip
+        _log.info("reloaded", **flow)
+        return {"flow": flow}
+
+    def set_enquiry(self, numbers: list[int], *, stopped: bool, now: bool = False) -> list[int]:
+        """Stop or start enquiry on lines; `now` ends the calls there with a sentence.
+
+        Returns the lines. Raises `IvrdError` for a line that is not there.
+        """
+        unknown = [number for number in numbers if number not in self.lines]
+        if unknown:
+            raise IvrdError(f"no line {unknown[0]}; there are {_spans(list(self.lines))}")
+        for number in numbers:
+            line = self.lines[number]
+            line.stopped = stopped
+            if stopped and now:
+                line.stop_call("stopped by the operator")
+            self._line_changed(line)
+        _log.info("enquiry_stopped" if stopped else "enquiry_started", lines=_spans(numbers))
+        return numbers
+
+
+def line_settings(config: Config, number: int, card: str, table: LinesTable | None) -> LineSettings:
+    """Return the settings of a line; without a table of its own, those of every line."""
+    settings = LineSettings(number, card, when_stopped=config.enquiry.when_stopped)
+    return replace(settings, role=table.role, rings=table.rings) if table else settings
+
+
+def trace_file(config: Config, number: int, *, flush: bool = True) -> TraceFile:
+    """Open the log file of a line."""
+    log = config.log
+    return TraceFile(config.line_log(number), int(log.max_mb * 1e6), log.keep, flush=flush)
+
+
+def _spans(numbers: list[int]) -> str:
+    """Return numbers as people write them: 1-4, 7."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(f"{a}-{b}" if a < b else str(a) for a, b in spans) or "none"
+
+
+async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads. Raises `ProblemsError` before anything runs."""
+    from ivrd.control.server import ControlServer  # noqa: PLC0415 - control builds on the daemon
+
+    daemon = Daemon(config)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = asyncio.create_task(_reload_and_log(daemon))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    await daemon.start()
+    server = ControlServer(daemon)
+    try:
+        await server.start()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        if ready is not None:
+            ready(daemon)
+        await stop.wait()
+    finally:
+        await server.stop()
+        await daemon.stop()
+
+
+async def _reload_and_log(daemon: Daemon) -> None:
+    try:
+        await daemon.reload()
+    except IvrdError as error:
+        for line in str(error).splitlines():
+            _log.error("reload_refused", what=line)

@@ -1,0 +1,107 @@
+"""Carries out the actions that calls order: in worker threads, or inline on virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+import structlog
+
+from ivrd.billing.pool import LookupPool
+from ivrd.clock import Clock
+from ivrd.enquiry import U_DOWN, U_SLOW
+from ivrd.errors import BillingSlow
+from ivrd.events import U_FAIL, Data
+from ivrd.flow.actions import Action, Answer, Registry
+
+_log = structlog.get_logger("ivrd.actions")
+
+
+def carry_out(action: Action, args: Data) -> Answer:
+    """Do an action; a fault of its own becomes U_FAIL and is logged without its data."""
+    try:
+        answer = action.do(args)
+    except Exception as error:
+        _log.error("action_failed", action=action.name, kind=type(error).__name__, at=_place(error))
+        return Answer(U_FAIL)
+    if answer.event not in action.events:
+        _log.error("undeclared_answer", action=action.name, answer=answer.event)
+        return Answer(U_FAIL)
+    return answer
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error arose, which no private data can be in."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+
+
+class BillingHealth:
+    """Whether the billing database answers, since when, and the last word on why not."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self.state = "up"
+        self.since = now()
+
+    def seen(self, action: Action, answer: Answer) -> None:
+        """Take note of how an action ended."""
+        if U_DOWN not in action.answers:
+            return
+        state = {U_SLOW: "slow", U_DOWN: "down"}.get(answer.event, "up")
+        if state != self.state:
+            self.state, self.since = state, self._now()
+            _log.warning("billing", state=state)
+
+    def view(self) -> dict[str, str]:
+        """Return it for people."""
+        why = {"slow": "no answer in time", "down": "cannot be reached"}.get(self.state, "")
+        since = self.since.isoformat(timespec="seconds")
+        return {"state": self.state, "since": since, "why": why}
+
+
+class PooledActions:
+    """Blocking actions in the lookups' own threads, quick ones at the loop's next turn."""
+
+    def __init__(
+        self, registry: Registry, pool: LookupPool, clock: Clock, health: BillingHealth
+    ) -> None:
+        self._registry = registry
+        self._pool = pool
+        self._clock = clock
+        self._health = health
+
+    def start(self, name: str, args: Data, answer: Callable[[Answer], None]) -> None:
+        """Start an action; `answer` is called once, later, in the loop's thread."""
+        action = self._registry[name]
+        if action.blocking:
+            done = partial(self._finish, action, answer)
+            self._pool.submit(partial(carry_out, action, args), done)
+        else:
+            self._clock.call_later(0.0, lambda: answer(carry_out(action, args)))
+
+    def _finish(
+        self, action: Action, answer: Callable[[Answer], None], result: Answer | Exception
+    ) -> None:
+        if not isinstance(result, Answer):
+            # the pool answers for a lookup that is late, or for which it has no room
+            result = Answer(U_SLOW if isinstance(result, BillingSlow) else U_FAIL)
+        self._health.seen(action, result)
+        answer(result)
+
+
+class InlineActions:
+    """Actions done at once and answered after `delay_s` of the clock's time: for simulations."""
+
+    def __init__(self, registry: Registry, clock: Clock, delay_s: float = 0.002) -> None:
+        self._registry = registry
+        self._clock = clock
+        self.delay_s = delay_s
+
+    def start(self, name: str, args: Data, answer: Callable[[Answer], None]) -> None:
+        """Do an action; `answer` is called once, later."""
+        result = carry_out(self._registry[name], args)
+        self._clock.call_later(self.delay_s, lambda: answer(result))
