@@ -47,13 +47,14 @@ missing-data         a sentence, an action or ``tries`` uses a path that may hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 from ivrd.card import Ability
 from ivrd.errors import Problem
 from ivrd.flow.check_data import check_data
 from ivrd.flow.check_graph import check_graph
-from ivrd.flow.check_names import check_names
+from ivrd.flow.check_names import Tongues, check_names
 from ivrd.flow.check_states import check_states
 from ivrd.flow.findings import Findings
 from ivrd.flow.spec import Flow
@@ -64,17 +65,20 @@ def check_flow(
     *,
     facts: Collection[str],
     languages: Collection[str],
-    spoken: Callable[[str], Collection[str]],
+    spoken: Callable[[str], Collection[str]] | None = None,
     abilities: Collection[Ability] = (),
+    fixed: Mapping[str, bool] = MappingProxyType({}),
 ) -> list[Problem]:
     """Return what is wrong with a flow; [] proves that no call can get stuck in it.
 
     `facts` are what the service tells at the start of a call, `languages` those that a call can
-    be held in, `spoken` tells in which languages a sentence is written, and `abilities` are
-    those of the card it will run on. The flow's actions are the ones it was loaded with.
+    be held in, and `abilities` are those of the card it will run on. `spoken` tells in which
+    languages a sentence is written; None where that is proved elsewhere. Of facts whose truth
+    the configuration has `fixed`, the other way needs no language that is not enabled. The
+    flow's actions are the ones it was loaded with.
     """
     found = Findings()
-    check_names(flow, facts, languages, spoken, found)
+    check_names(flow, facts, Tongues(languages, spoken, fixed), found)
     if not found:
         check_states(flow, abilities, found)
     if not found:

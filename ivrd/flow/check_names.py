@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from ivrd import events
 from ivrd.errors import nearest
 from ivrd.flow.findings import Findings
+from ivrd.flow.routes import reachable
 from ivrd.flow.shapes import Knowledge, reads, sentences
-from ivrd.flow.spec import CARD_ORDERS, Flow, Place, Sentence
+from ivrd.flow.spec import CARD_ORDERS, Flow, Place, Sentence, State
 
 EVENTS = frozenset(
     value
@@ -18,13 +20,31 @@ EVENTS = frozenset(
 """All events that `ivrd.events` names."""
 
 
-def check_names(
-    flow: Flow,
-    facts: Collection[str],
-    languages: Collection[str],
-    spoken: Callable[[str], Collection[str]],
-    found: Findings,
-) -> None:
+@dataclass(frozen=True)
+class Tongues:
+    """The languages that calls can be held in, and what is known of the sentences in them.
+
+    `spoken` tells in which languages a sentence is written, where that is to be proved too;
+    `fixed` are facts whose truth the configuration has settled.
+    """
+
+    languages: Collection[str]
+    spoken: Callable[[str], Collection[str]] | None
+    fixed: Mapping[str, bool]
+
+    def open_states(self, flow: Flow) -> set[str]:
+        """Return the states that calls can come to under the settled facts."""
+
+        def after(name: str) -> list[str]:
+            state = flow.states[name]
+            truth = self.fixed.get(state.condition or "")
+            shut = {True: "no", False: "yes"}.get(truth) if truth is not None else None
+            return [edge.to for edge in state.edges.values() if edge.trigger != shut]
+
+        return reachable([flow.start], after)
+
+
+def check_names(flow: Flow, facts: Collection[str], tongues: Tongues, found: Findings) -> None:
     """Report unknown facts, actions, events, sentences and languages; then unknown data."""
     for fact in flow.knows:
         if fact not in facts:
@@ -32,8 +52,8 @@ def check_names(
             found.add("unknown-fact", flow.place, what, "knows", nearest=nearest(fact, facts))
     _actions_exist(flow, found)
     _events_exist(flow, found)
-    _sentences_exist(flow, languages, spoken, found)
-    _languages_exist(flow, languages, found)
+    _sentences_exist(flow, tongues, found)
+    _languages_exist(flow, tongues, found)
     if not found:
         _arguments_fit(flow, found)
         _data_exists(flow, found)
@@ -54,9 +74,9 @@ def _events_exist(flow: Flow, found: Findings) -> None:
             found.add("unknown-event", edge.place, what, nearest=near)
 
 
-def _said(flow: Flow) -> Iterator[tuple[Sentence, Place, str]]:
-    """Yield every sentence that a flow orders, with the place and the key within it."""
-    for state in flow.states.values():
+def _said(states: Iterable[State]) -> Iterator[tuple[Sentence, Place, str]]:
+    """Yield every sentence that states and their edges order, with its place and the key there."""
+    for state in states:
         for sentence, key in sentences(state):
             yield sentence, state.place, key
         for edge in state.edges.values():
@@ -64,14 +84,9 @@ def _said(flow: Flow) -> Iterator[tuple[Sentence, Place, str]]:
                 yield sentence, edge.place, "say"
 
 
-def _sentences_exist(
-    flow: Flow,
-    languages: Collection[str],
-    spoken: Callable[[str], Collection[str]],
-    found: Findings,
-) -> None:
+def _sentences_exist(flow: Flow, tongues: Tongues, found: Findings) -> None:
     told: set[str] = set()
-    for sentence, place, key in _said(flow):
+    for sentence, place, key in _said(flow.states.values()):
         name = sentence.name
         if name not in flow.needs:
             if key == "wait" and name in told:
@@ -80,18 +95,26 @@ def _sentences_exist(
             near = nearest(name, flow.needs)
             found.add("unknown-sentence", place, f"no sentence {name!r}", key, nearest=near)
             continue
-        wanted = {sentence.lang} & {*languages} if sentence.lang else {*languages}
-        lacking = sorted(wanted - {*spoken(name)})
+        if tongues.spoken is None:
+            continue
+        languages = {*tongues.languages}
+        wanted = {sentence.lang} & languages if sentence.lang else languages
+        lacking = sorted(wanted - {*tongues.spoken(name)})
         if lacking and name not in told:
             told.add(name)
             what = f"sentence {name!r} is not written in {' and '.join(lacking)}"
             found.add("no-text", place, what, key)
 
 
-def _languages_exist(flow: Flow, languages: Collection[str], found: Findings) -> None:
-    wanted = [(s.lang, place, key) for s, place, key in _said(flow) if s.lang]
+def _languages_exist(flow: Flow, tongues: Tongues, found: Findings) -> None:
+    languages = tongues.languages
+    states = [flow.states[name] for name in sorted(tongues.open_states(flow))]
+    wanted = [(s.lang, place, key) for s, place, key in _said(states) if s.lang]
     wanted += [
-        (str(edge.set["lang"]), edge.place, "set") for _, edge in flow.edges if "lang" in edge.set
+        (str(edge.set["lang"]), edge.place, "set")
+        for state in states
+        for edge in state.edges.values()
+        if "lang" in edge.set
     ]
     for language, place, key in wanted:
         if language not in languages:
@@ -131,7 +154,7 @@ def _data_exists(flow: Flow, found: Findings) -> None:
         if path not in every:
             place = edge.place if edge else state.place
             _unknown(path, place, key, every, found)
-    for sentence, place, key in _said(flow):
+    for sentence, place, key in _said(flow.states.values()):
         if sentence.each and sentence.each in every and sentence.each not in knowledge.lists:
             what, expected = f"{sentence.each!r} is not a list", "a list that an action gives"
             near = nearest(sentence.each, knowledge.lists)
