@@ -224,7 +224,12 @@ def pcm(prompt: Prompt) -> bytes:
 
     A file that was replaced since it was loaded is cut, or filled up with silence, to the
     length that the calls in progress were promised. Raises `PromptError` where it is gone.
+    Kept in memory until the next `Voices` is loaded.
     """
+    return _frames(prompt)
+
+
+def _frames(prompt: Prompt) -> bytes:
     try:
         with wave.open(str(prompt.path), "rb") as file:
             frames = file.readframes(prompt.samples)
@@ -283,7 +288,7 @@ def _unlisted(folder: _Folder) -> Iterator[Problem]:
 
 
 def _audio_problems(prompt: Prompt) -> Iterator[Problem]:
-    samples = array("h", pcm(prompt))
+    samples = array("h", _frames(prompt))
     if sys.byteorder == "big":
         samples.byteswap()
     level = speech_level(samples)

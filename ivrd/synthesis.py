@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import warnings
 import wave
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,7 +25,7 @@ import soxr
 from pypinyin import Style, lazy_pinyin
 
 from ivrd.commands import SAMPLE_RATE
-from ivrd.errors import Problem, PromptError
+from ivrd.errors import Problem, PromptError, nearest
 from ivrd.prompts import AUDIO, LEVEL_DBFS, speech_level
 from ivrd.speech.texts import Text, TextList, Voice, load_texts
 
@@ -80,6 +80,8 @@ def make_prompts(
     problems = [problem for listed in lists.values() for problem in listed.problems]
     if shutil.which("espeak-ng") is None:
         problems.append(Problem("espeak-ng is not installed", rule="synthesis"))
+    else:
+        problems += _voice_problems(lists.values())
     if problems:
         raise PromptError(problems)
     report = Report()
@@ -88,6 +90,25 @@ def make_prompts(
             only_missing=only_missing, force=force
         )
     return report
+
+
+def _voice_problems(lists: Iterable[TextList]) -> Iterator[Problem]:
+    """Tell unknown voices: espeak-ng would speak with another one and say nothing."""
+    run = subprocess.run(
+        ["espeak-ng", "--voices"],  # noqa: S607 - found on PATH, as the person installed it
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    known = {line.split()[1] for line in run.stdout.splitlines()[1:]}
+    for listed in lists:
+        if listed.voice and listed.toml and listed.voice.espeak.split("+")[0] not in known:
+            yield listed.toml.problem(
+                ["voice", "espeak"],
+                f"espeak-ng has no voice {listed.voice.espeak!r}",
+                nearest=nearest(listed.voice.espeak, known),
+                rule="synthesis",
+            )
 
 
 class _Maker:
@@ -163,7 +184,7 @@ def _spoken(text: Text, voice: Voice) -> Any:
         command = ["espeak-ng", "-v", voice.espeak, "-s", str(voice.words_per_minute)]
         command += ["-p", str(voice.pitch), "-w", str(file), "--stdin"]
         run = subprocess.run(  # noqa: S603 - a fixed program, the text on its standard input
-            command, input=_for_espeak(text, voice), text=True, capture_output=True, check=False
+            command, input=spoken_form(text, voice), text=True, capture_output=True, check=False
         )
         if run.returncode or not file.exists() or file.stat().st_size <= 44:
             raise _Unspeakable(f"espeak-ng cannot speak it: {run.stderr.strip() or 'no audio'}")
@@ -172,7 +193,8 @@ def _spoken(text: Text, voice: Voice) -> Any:
     return _finished(_segment(_levelled(narrow)), text)
 
 
-def _for_espeak(text: Text, voice: Voice) -> str:
+def spoken_form(text: Text, voice: Voice) -> str:
+    """Return what espeak-ng is given for a text: its pronunciation where the list has one."""
     if text.spoken is not None or not voice.pinyin:
         return text.spoken or text.text
     words = lazy_pinyin(text.text, style=Style.TONE3, tone_sandhi=True, neutral_tone_with_five=True)
