@@ -14,6 +14,9 @@ from ivrd.billing.statements import Fields, Source, as_key, key_value
 from ivrd.billing.values import text_of
 from ivrd.errors import BillingError
 
+SOME = 2000
+"""Most accounts that simulated callers are told of."""
+
 
 class Accounts:
     """The account table of a mapping."""
@@ -36,6 +39,7 @@ class Accounts:
         self._language = reader(account, "language", part.language)
         keys = {"id": part.id, "phone": part.phone, "agreement": part.agreement}
         self._by = {name: (by(key, account), key.type) for name, key in keys.items() if key}
+        self._some = source.select(account.columns, limit=SOME)
         proof = Fields()
         self._password = reader(proof, "password", part.password)
         self._identity = reader(proof, "identity", part.identity)
@@ -52,6 +56,13 @@ class Accounts:
         row = _one(run(query, {"key": key})) if key is not None else None
         if row is None:
             return None
+        return self._account(row)
+
+    def some(self, run: Run) -> list[Account]:
+        """Return up to `SOME` accounts, in no order: for simulated callers."""
+        return [self._account(row) for row in run(self._some, {})]
+
+    def _account(self, row: Any) -> Account:
         account_id = self._id(row)
         if account_id is None:
             raise BillingError("account.id: an account without an id")

@@ -45,6 +45,10 @@ class BillingReader:
         """Return the account with this id."""
         return self.database.ask(lambda run: self._accounts.find(run, "id", account_id))
 
+    def some_accounts(self) -> list[Account]:
+        """Return some accounts, for simulated callers."""
+        return self.database.ask(self._accounts.some)
+
     def proof(self, account_id: str) -> Proof | None:
         """Return what the account's holder can be known by."""
         return self.database.ask(lambda run: self._accounts.proof(run, account_id))
