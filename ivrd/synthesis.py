@@ -41,7 +41,7 @@ it was recorded by a person."""
 PEAK_DBFS = -1.0
 """No sample is louder; a prompt with high peaks stays below the common level for it."""
 
-_EDGE_DBFS = -42.0
+_EDGE_DBFS = -55.0  # a "th" is 30 dB below the vowel behind it
 _FADE_MS = 4
 _LEAD_MS, _TAIL_MS = 5, 15
 _SENTENCE_TAIL_MS = 200

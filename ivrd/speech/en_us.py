@@ -15,7 +15,7 @@ import datetime as dt
 
 from ivrd.speech.grammar import COMMON_IDS, Grammar, Ids
 
-_YEARS = range(2015, 2040)
+_YEARS = range(2020, 2036)
 """Years that are one prompt; others are put together."""
 
 _N = [f"n_{n}" for n in range(100)]
