@@ -189,6 +189,8 @@ def _read_sample(mapping: BillingMapping, engine: Engine, check: Check) -> None:
     reader = BillingReader(mapping, engine)
     if isinstance(mapping.bill, NarrowBill):
         _check_codes(mapping, mapping.bill, reader, check)
+    if check.problems:
+        return
     for account_id, month in reader.database.ask(lambda run: _bills(mapping, run)):
         bill = reader.bill(account_id, month)
         if not isinstance(bill, Bill):

@@ -53,7 +53,7 @@ def engine_from(
     """
     problems: list[Problem] = []
     parsed = _parse(url, problems)
-    password = _password(password_env, password_file, environment, problems)
+    password = password_from(password_env, password_file, environment, problems)
     if problems or parsed is None:
         raise ConfigError(problems)
     if parsed.get_backend_name() == "sqlite":
@@ -120,10 +120,10 @@ def _driver_of(url: URL) -> str:
     return f"{backend}+{url.get_driver_name()}"
 
 
-def _password(
+def password_from(
     env: str | None, file: Path | None, environment: Mapping[str, str], problems: list[Problem]
 ) -> str | None:
-    """Return the password, or None where neither place is named."""
+    """Return the password, None where neither place is named; `problems` gets what is wrong."""
     if env and file:
         problems.append(
             Problem(

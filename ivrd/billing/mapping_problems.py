@@ -18,7 +18,6 @@ _EXPECTED = {
     "dict_type": "a table",
     "too_short": "at least one entry",
     "string_too_short": "at least one character",
-    "string_pattern_mismatch": "lower-case letters, digits and _",
 }
 
 
@@ -91,6 +90,10 @@ def _problem(
         )
     if kind == "value_error":
         return toml.problem(key, str(context["error"]), rule="value")
+    if kind == "string_pattern_mismatch":
+        return toml.problem(
+            key, f"is {given!r}", expected=f"text that matches {context['pattern']}", rule="value"
+        )
     expected = _EXPECTED.get(kind, detail["msg"])
     return toml.problem(key, f"is {given!r}", expected=expected, rule="value")
 

@@ -26,10 +26,15 @@ Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
 
 PROFILES = Path(__file__).resolve().parent / "profiles"
 
+LAYOUTS_AND_PROFILES: dict[Layout, Path] = {
+    "wide": PROFILES / "telecom.toml",
+    "narrow": PROFILES / "telecom-narrow.toml",
+}
+
 
 def profile_for(layout: Layout) -> Path:
     """Return the mapping file that fits the sample database of this layout."""
-    return PROFILES / ("telecom.toml" if layout == "wide" else "telecom-narrow.toml")
+    return LAYOUTS_AND_PROFILES[layout]
 
 
 def write_sample(
