@@ -72,26 +72,22 @@ class Play:
     """One play on a leg, from `start_sample` of the call; `heard` is None while it goes on."""
 
     __slots__ = (
-        "endless",
-        "heard",
-        "id",
-        "next",
-        "samples",
-        "start_s",
-        "start_sample",
+        "_zero_s", "endless", "heard", "id", "next", "samples", "start_s", "start_sample",
         "utterances",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
         id: CommandId,  # noqa: A002 - the contract's word
         utterances: tuple[Utterance, ...],
+        zero_s: float,
         start_s: float,
         start_sample: int,
     ) -> None:
         self.id = id
         self.utterances = utterances
         self.samples = sum([p.samples for u in utterances for p in u.prompts])
+        self._zero_s = zero_s
         self.start_s = start_s
         self.start_sample = start_sample
         self.heard: int | None = None
@@ -102,7 +98,8 @@ class Play:
         """Return the samples that were heard up to `now_s`, to the sample."""
         if self.heard is not None:
             return self.heard
-        return max(0, min(round((now_s - self.start_s) * SAMPLE_RATE), self.samples))
+        # Counted on the samples of the call: the next play begins where this one was cut.
+        return max(0, min(_sample(now_s - self._zero_s) - self.start_sample, self.samples))
 
 
 class Heard(NamedTuple):
@@ -194,12 +191,12 @@ class Leg:
         """Note a play that begins now, and return it."""
         now_s = self.clock.monotonic()
         answered_s = now_s if self.answered_s is None else self.answered_s
-        sample = round((now_s - answered_s) * SAMPLE_RATE)
+        sample = _sample(now_s - answered_s)
         if self.plays:
             # Rounding must never lay two plays over each other.
             last = self.plays[-1]
             sample = max(sample, last.start_sample + last.heard_by(now_s))
-        play = Play(id, utterances, now_s, sample)
+        play = Play(id, utterances, answered_s, now_s, sample)
         self.plays.append(play)
         return play
 
@@ -224,7 +221,7 @@ class Leg:
         if self.answered_s is None:
             return 0
         end_s = self.clock.monotonic() if self.ended_s is None else self.ended_s
-        length = round((end_s - self.answered_s) * SAMPLE_RATE)
+        length = _sample(end_s - self.answered_s)
         if self.plays:
             last = self.plays[-1]
             length = max(length, last.start_sample + last.heard_by(end_s))
@@ -247,6 +244,11 @@ class Leg:
             out.setsampwidth(2)
             out.setframerate(SAMPLE_RATE)
             out.writeframes(sound)
+
+
+def _sample(seconds: float) -> int:
+    """Return the sample nearest to `seconds`; halves go up, so that lengths add up."""
+    return int(seconds * SAMPLE_RATE + 0.5)
 
 
 def _pcm(prompt: Prompt) -> bytes:

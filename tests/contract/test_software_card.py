@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from card_contract import Bench, CardContract, FarEnd, Number
+import pytest
 
 from ivrd.card import VoiceCard
 from ivrd.clock import Clock, LoopClock
@@ -16,6 +16,10 @@ from sim.card import SoftwareCard
 from sim.clock import VirtualClock
 from sim.party import Ending, Party
 from sim.phone import BUSY, Rings
+
+pytest.register_assert_rewrite("card_contract")
+
+from card_contract import Bench, CardContract, FarEnd, Number  # noqa: E402 - after the line above
 
 
 class Telephone(Party, FarEnd):
