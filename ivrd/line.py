@@ -398,7 +398,8 @@ class Line:
         call = talk.call
         now_s = self.clock.monotonic()
         at_s = round(now_s - talk.began_s, 3)
-        before, stale, private = call.state, call.stale, call.private
+        before, stale = call.state, call.stale
+        private = event.name == T_DIGIT and call.private
         commands = call.handle(event, at_s)
         moved = call.state != before
         self.log.step(

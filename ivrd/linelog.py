@@ -26,6 +26,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -104,19 +105,29 @@ class Mask:
 
 def render_value(value: Json) -> str:
     """Return a value as a trace shows it."""
-    if type(value) is str and _BARE(value) and value not in _WORDS_OF_JSON:
-        return value
+    kind = type(value)
+    if kind is str:
+        return _render_text(value)  # type: ignore[arg-type]  # the type was just looked at
+    if kind is int:
+        return str(value)
     return _dumps(value)
+
+
+@lru_cache(maxsize=4096)
+def _render_text(text: str) -> str:
+    return text if _BARE(text) and text not in _WORDS_OF_JSON else _dumps(text)
+
+
+render_name = _render_text
+"""Return a name, bare where it looks like one."""
 
 
 def render_data(data: Data) -> str:
     """Return data as `` name=value`` for each, with a blank in front of each."""
-    return "".join(f" {render_name(name)}={render_value(value)}" for name, value in data.items())
-
-
-def render_name(name: str) -> str:
-    """Return a name, bare where it looks like one."""
-    return name if _BARE(name) and name not in _WORDS_OF_JSON else _dumps(name)
+    text = ""
+    for name, value in data.items():
+        text += f" {_render_text(name)}={render_value(value)}"
+    return text
 
 
 def render_event(event: Event, mask: Mask, *, private_key: bool = False) -> str:
@@ -126,7 +137,7 @@ def render_event(event: Event, mask: Mask, *, private_key: bool = False) -> str:
         key = data.get("key")
         data = {**data, "key": MASKED_KEY if isinstance(key, str) and key.isdigit() else key}
     number = "" if event.id is None else f" {event.id}"
-    return f"{event.name}{number}{render_data(data)}"
+    return f"{event.name}{number}{render_data(data)}" if data else event.name + number
 
 
 def _render_say(say: Say, mask: Mask) -> str:
@@ -166,11 +177,10 @@ def render_step(
     private_key: bool = False,
 ) -> str:
     """Return one whole step: the event, its commands, and the state where it changed."""
-    lines = [f"{prefix} < {render_event(event, mask, private_key=private_key)}\n"]
-    lines += [f"{prefix} > {_RENDER[type(c)](c, mask)}\n" for c in commands]
-    if state is not None:
-        lines.append(f"{prefix} = {state}\n")
-    return "".join(lines)
+    text = f"{prefix} < {render_event(event, mask, private_key=private_key)}\n"
+    for command in commands:
+        text += f"{prefix} > {_RENDER[type(command)](command, mask)}\n"
+    return text if state is None else f"{text}{prefix} = {state}\n"
 
 
 # -- writing -----------------------------------------------------------------------------------
