@@ -245,7 +245,7 @@ class SoftwareChannel(Channel):
         """Answer nothing any more; a caller hears silence, and is not told."""
         self.dead = True
         self._cancel_timer()
-        self._cut()
+        cut = self._cut()
         self._hook_ids = []
         if self.state is State.ANSWERING:
             self.state = State.RINGING
@@ -254,6 +254,8 @@ class SoftwareChannel(Channel):
             leg = self._end_leg(Ending.IVRD)
             if leg:
                 leg.party.ended(Ending.IVRD)
+        if cut and self.leg:
+            self.leg.party.silence()
 
     def come_back(self) -> None:
         """Work again, as a card that was reset: what was ordered meanwhile never happened."""
