@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +68,7 @@ def _check_table(
                 (*key, "table"),
                 f"the database has no table {part.table!r}",
                 expected=_some(tables),
-                nearest=nearest(part.table, tables),
+                nearest=_nearest(part.table, tables),
                 rule="no-table",
             )
         )
@@ -82,7 +82,7 @@ def _check_table(
                     place,
                     f"{part.table} has no column {name!r}",
                     expected=_some(types),
-                    nearest=nearest(name, types),
+                    nearest=_nearest(name, types),
                     rule="no-column",
                 )
             )
@@ -253,6 +253,13 @@ def _check_codes(
                 rule="unknown-code",
             )
         )
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the nearest name; one that differs in case alone is the commonest slip."""
+    cased = {other.lower(): other for other in names}
+    found = nearest(name.lower(), cased)
+    return cased[found] if found else None
 
 
 def _some(names: Any) -> str:

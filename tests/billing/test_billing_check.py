@@ -61,6 +61,7 @@ def test_a_missing_table_is_named_with_the_nearest(checked: Callable[..., Check]
         ("wide", '"PAY_FLAG"', '"PAID_FLAG"', "bill.paid", "PAY_FLAG"),
         ("wide", '"TICKET_ID"]', '"TICKET"]', "details.order", "TICKET_ID"),
         ("wide", 'STATE_CD = ["FIN"', 'STAT_CD = ["FIN"', "bill.ready.where.STAT_CD", "STATE_CD"),
+        ("wide", '"DURATION"', '"duration_s"', "details.seconds", "DURATION"),
         ("narrow", '"limit_date"  ', '"limit_day" ', "bill.head.due", "limit_date"),
         ("narrow", 'group = "cust_group"', 'group = "cust_grop"', "arrears.group", "cust_group"),
     ],
