@@ -1,0 +1,1 @@
+"""Drivers of real cards: one file or folder each, found through the entry point group ivrd.cards."""
