@@ -24,7 +24,7 @@ from ivrd.commands import SAMPLE_RATE, Prompt, Say, Utterance
 from ivrd.errors import Problem, PromptError, SpeechError, nearest
 from ivrd.speech import GRAMMARS
 from ivrd.speech.grammar import Speaker, speaker
-from ivrd.speech.templates import Field, Template, load_declared, load_templates
+from ivrd.speech.templates import Field, Group, Template, load_declared, load_templates
 from ivrd.speech.texts import Text, TextList, load_texts
 
 AUDIO = "audio"
@@ -44,6 +44,8 @@ _CLIPPED_RUN = 3
 _ITEM = "item_"
 
 _Part: TypeAlias = Prompt | tuple[str, Speaker]
+_Section: TypeAlias = tuple[tuple[str, ...], tuple[_Part, ...]]
+"""Parts, and the data paths that must not be "" for them to be spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class _Language:
     prompts: Mapping[str, Prompt]
     fixed: Mapping[str, Utterance]
     """The sentences without data, ready to be played."""
-    templates: Mapping[str, tuple[_Part, ...]]
+    templates: Mapping[str, tuple[_Section, ...]]
 
 
 class Voices:
@@ -112,12 +114,15 @@ class Voices:
         table, data = language.prompts, say.data
         path = ""
         try:
-            for part in template:
-                if type(part) is tuple:
-                    path, speak = part
-                    prompts += [table[id_] for id_ in speak(data[path])]
-                else:
-                    prompts.append(part)  # type: ignore[arg-type] # a Prompt, by type() above
+            for needed, parts in template:
+                if needed and any(data.get(path) == "" for path in needed):
+                    continue
+                for part in parts:
+                    if isinstance(part, Prompt):
+                        prompts.append(part)
+                    else:
+                        path, speak = part
+                        prompts += [table[id_] for id_ in speak(data[path])]
         except SpeechError as exc:
             raise SpeechError(f"sentence {say.sentence!r} ({tag}): {path!r}: {exc}") from None
         except KeyError:
@@ -170,22 +175,32 @@ def _unspoken(listed: TextList, ids: Set[str]) -> Iterator[Problem]:
 
 
 def _compiled(folder: _Folder) -> _Language:
-    grammar = GRAMMARS[folder.tag]
     fixed: dict[str, Utterance] = {}
-    templates: dict[str, tuple[_Part, ...]] = {}
+    templates: dict[str, tuple[_Section, ...]] = {}
     for name, template in folder.templates.items():
-        parts: list[_Part] = [
-            (part.path, speaker(grammar, part.kind))
-            if isinstance(part, Field)
-            else folder.prompts[part]
+        sections = tuple(
+            (part.paths, _parts(part.parts, folder))
+            if isinstance(part, Group)
+            else ((), _parts((part,), folder))
             for part in template
-        ]
-        prompts = [part for part in parts if isinstance(part, Prompt)]
+        )
+        parts = [part for _, section in sections for part in section]
+        prompts = tuple(part for part in parts if isinstance(part, Prompt))
         if len(prompts) == len(parts):
-            fixed[name] = Utterance(name, folder.tag, tuple(prompts))
+            fixed[name] = Utterance(name, folder.tag, prompts)
         else:
-            templates[name] = tuple(parts)
+            templates[name] = sections
     return _Language(folder.prompts, fixed, templates)
+
+
+def _parts(parts: Iterable[str | Field], folder: _Folder) -> tuple[_Part, ...]:
+    grammar = GRAMMARS[folder.tag]
+    return tuple(
+        (part.path, speaker(grammar, part.kind))
+        if isinstance(part, Field)
+        else folder.prompts[part]
+        for part in parts
+    )
 
 
 def _samples(path: Path) -> int | Problem:

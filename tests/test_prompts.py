@@ -108,6 +108,20 @@ def test_a_negative_item_is_said_to_be_a_refund(voices: Voices) -> None:
     )
 
 
+def test_a_call_without_area_code_or_number_leaves_their_words_out(voices: Voices) -> None:
+    say = _say("call_detail", **{"detail.area": "", "detail.other": ""})
+    assert voices.utterance(say, "zh-CN").text == (
+        "第十二条。九月五日十四点零五分通话时长三分十二秒费用一元二角"
+    )
+    assert "area code" not in voices.utterance(say, "en-US").text
+
+
+def test_a_value_that_is_missing_in_a_group_is_told_all_the_same(voices: Voices) -> None:
+    data = {path: value for path, value in DATA.items() if path != "detail.area"}
+    with pytest.raises(SpeechError, match=r"call_detail.*detail\.area.*missing"):
+        voices.utterance(Say("call_detail", data), "zh-CN")
+
+
 def test_a_sentence_in_a_language_of_its_own_is_spoken_in_that_language(voices: Voices) -> None:
     heard = voices.utterance(Say("choose_english", lang="en-US"), "zh-CN")
     assert (heard.lang, heard.text) == ("en-US", "For English, press two.")

@@ -5,6 +5,10 @@ value of the sentence's data::
 
     bill_item = "{name:item} {amount:money} pause"
 
+What stands between ``[`` and ``]`` is left out where a value in it is the empty text::
+
+    call_detail = "… [area {detail.area:digits}] …"
+
 ``fsm_specs/sentences.toml`` declares which data a sentence has; a template uses nothing else.
 """
 
@@ -31,8 +35,20 @@ class Field:
     kind: str
 
 
-Template: TypeAlias = tuple[str | Field, ...]
-"""Prompt ids and fields in order of speech."""
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parts that are spoken together, or not at all where one of their values is ""."""
+
+    parts: tuple[str | Field, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The data paths of the fields."""
+        return tuple(part.path for part in self.parts if isinstance(part, Field))
+
+
+Template: TypeAlias = tuple[str | Field | Group, ...]
+"""Prompt ids, fields and groups in order of speech."""
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_.]*):([a-z_]+)\}")
 _ID = re.compile(r"[a-z][a-z0-9_]*")
@@ -94,8 +110,41 @@ def load_templates(
         wrong = list(_problems(toml, name, source, declared[name], prompts))
         problems += wrong
         if not wrong:
-            templates[name] = tuple(_part(word) for word in source.split())
+            templates[name] = _template(source)
     return templates, problems
+
+
+def fields(template: Template) -> tuple[Field, ...]:
+    """Return all fields of a template, those in groups too."""
+    parts = [part.parts if isinstance(part, Group) else (part,) for part in template]
+    return tuple(part for inner in parts for part in inner if isinstance(part, Field))
+
+
+def _words(source: str) -> list[str]:
+    return source.replace("[", " [ ").replace("]", " ] ").split()
+
+
+def _template(source: str) -> Template:
+    """Read a template without problems."""
+    parts: list[str | Field | Group] = []
+    group: list[str | Field] | None = None
+    for word in _words(source):
+        if word == "[":
+            group = []
+        elif word == "]":
+            parts.append(Group(tuple(group or ())))
+            group = None
+        elif group is not None:
+            group.append(_part(word))
+        else:
+            parts.append(_part(word))
+    return tuple(parts)
+
+
+def _groups_are_right(source: str) -> bool:
+    """Return whether brackets pair up, are not nested, and hold a field each."""
+    bare = re.sub(r"\[[^\[\]]*\{[^\[\]]*\]", "", source)
+    return "[" not in bare and "]" not in bare
 
 
 def _part(word: str) -> str | Field:
@@ -106,8 +155,13 @@ def _part(word: str) -> str | Field:
 def _problems(
     toml: TomlFile, name: str, source: str, declared: Set[str], prompts: Set[str]
 ) -> Iterator[Problem]:
-    for word in source.split():
+    if not _groups_are_right(source):
+        expected = "pairs of [ and ], not within each other, each around a {path:kind}"
+        yield toml.problem([name], "wrong brackets", expected=expected, rule="template")
+    for word in _words(source):
         part = _part(word)
+        if part in ("[", "]"):
+            continue
         if isinstance(part, Field):
             if part.path not in declared:
                 has = ", ".join(sorted(declared)) or "no data"

@@ -9,7 +9,7 @@ import pytest
 from ivrd.errors import Problem, PromptError
 from ivrd.resources import FLOWS, PROMPTS
 from ivrd.speech import GRAMMARS
-from ivrd.speech.templates import Field, load_declared, load_templates
+from ivrd.speech.templates import Field, Group, fields, load_declared, load_templates
 from ivrd.speech.texts import load_texts
 
 DECLARED = {
@@ -36,6 +36,16 @@ def test_a_template_is_prompts_and_fields_in_order(tmp_path: Path) -> None:
     }
 
 
+def test_a_group_holds_parts_that_may_be_left_out(tmp_path: Path) -> None:
+    source = 'welcome = "welcome"\nbill_item = "total [{name:item} pause]{amount:money}"\n'
+    (tmp_path / "sentences.toml").write_text(source, encoding="utf-8")
+    templates, problems = load_templates(tmp_path, DECLARED, IDS)
+    assert problems == []
+    group = Group((Field("name", "item"), "pause"))
+    assert templates["bill_item"] == ("total", group, Field("amount", "money"))
+    assert group.paths == ("name",)
+
+
 @pytest.mark.parametrize(
     ("bill_item", "rule", "near"),
     [
@@ -48,6 +58,10 @@ def test_a_template_is_prompts_and_fields_in_order(tmp_path: Path) -> None:
         ('bill_item = "{amount:money}{name:item}"', "template", None),
         ('bill_item = "您的话费"', "template", None),
         ('bill_item = " "', "template", None),
+        ('bill_item = "[total {amount:money}"', "template", None),
+        ('bill_item = "total {amount:money}]"', "template", None),
+        ('bill_item = "[total [{amount:money}]]"', "template", None),
+        ('bill_item = "[total] {amount:money}"', "template", None),
         ('bill_item = ["total"]', "template", None),
     ],
 )
@@ -102,5 +116,5 @@ def test_every_sentence_speaks_all_the_data_it_declares(lang: str) -> None:
     templates, problems = load_templates(PROMPTS / lang, declared, texts)
     assert problems == []
     for name, paths in declared.items():
-        used = {part.path for part in templates[name] if isinstance(part, Field)}
+        used = {field.path for field in fields(templates[name])}
         assert used == paths, name
