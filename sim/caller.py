@@ -10,7 +10,7 @@ from ivrd.clock import Timer
 from ivrd.commands import Utterance
 from sim.card import SoftwareCard
 from sim.party import Ending, Leg, Party
-from sim.script import (
+from sim.steps import (
     HEAR_WITHIN_S,
     Ended,
     Finish,

@@ -12,21 +12,8 @@ from ivrd.errors import Problem
 from ivrd.events import FROM_CARD
 from sim.faults import Dead, Double, Endless, Late, Lose, Swap
 from sim.party import Ending
-from sim.script import (
-    Ended,
-    Finish,
-    HangUp,
-    Hear,
-    Interrupt,
-    Key,
-    Listen,
-    ScriptError,
-    Step,
-    Wait,
-    keys_script,
-    load_script,
-    parse_script,
-)
+from sim.script import ScriptError, keys_script, load_script, parse_script
+from sim.steps import Ended, Finish, HangUp, Hear, Interrupt, Key, Listen, Step, Wait
 
 
 def problems(text: str, **more: object) -> list[str]:
