@@ -12,7 +12,15 @@ from typing import Any
 import click
 
 from ivrd import __version__
-from ivrd.cli.output import EXIT_CONFIG, EXIT_DAEMON, EXIT_FAULT, EXIT_INTERRUPTED, tell_error
+from ivrd.cli.output import (
+    EXIT_CONFIG,
+    EXIT_DAEMON,
+    EXIT_FAULT,
+    EXIT_INTERRUPTED,
+    EXIT_NO,
+    Refused,
+    tell_error,
+)
 from ivrd.errors import ControlError, IvrdError
 
 COMMANDS = {
@@ -25,7 +33,7 @@ COMMANDS = {
     "enquiry": ("enquiry:enquiry", "Start and stop enquiry on lines."),
     "reload": ("flow:reload", "Let the daemon read flows and voice files again."),
     "tail": ("tail:tail", "Show the log of a line."),
-    "replay": ("replay:replay", "Replay line logs against the flow as it is now."),
+    "replay": ("replay:replay_files", "Replay line logs against the flow as it is now."),
     "flow": ("flow:flow", "Check, draw and reload call flows."),
     "prompts": ("prompts:prompts", "Check, list and make voice files."),
     "billing": ("billing:billing", "Check the billing mapping."),
@@ -70,13 +78,19 @@ class Commands(click.Group):
         except Exception as error:  # the last place where a failure can be told
             if os.environ.get("IVRD_DEBUG") == "1":
                 traceback.print_exc()
-            if not isinstance(error, IvrdError):
-                what = f"a fault in ivrd itself: {type(error).__name__}; IVRD_DEBUG=1 shows where"
-                error = IvrdError(what)
-                tell_error(ctx, error)
-                ctx.exit(EXIT_FAULT)
-            tell_error(ctx, error)
-            ctx.exit(EXIT_DAEMON if isinstance(error, ControlError) else EXIT_CONFIG)
+            ctx.exit(_told(ctx, error))
+
+
+def _told(ctx: click.Context, error: Exception) -> int:
+    """Tell people what went wrong; return the exit code for it."""
+    if not isinstance(error, IvrdError):
+        what = f"a fault in ivrd itself: {type(error).__name__}; IVRD_DEBUG=1 shows where"
+        tell_error(ctx, IvrdError(what))
+        return EXIT_FAULT
+    tell_error(ctx, error)
+    if isinstance(error, ControlError):
+        return EXIT_DAEMON
+    return EXIT_NO if isinstance(error, Refused) else EXIT_CONFIG
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,13 +16,18 @@ EXIT_NO = 1
 EXIT_CONFIG = 2
 """Wrong use, or wrong settings."""
 EXIT_DAEMON = 3
-"""The daemon cannot be reached, or refused."""
+"""The daemon cannot be reached."""
 EXIT_FAULT = 70
 """A fault of ivrd's own (EX_SOFTWARE of sysexits.h)."""
 EXIT_INTERRUPTED = 130
 """Ended by Ctrl-C, as shells count it: 128 and SIGINT's 2."""
 
 _AS_JSON = "ivrd.json"
+
+
+class Refused(IvrdError):  # noqa: N818 - what the daemon did
+    """The daemon answered, and the answer is no."""
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,7 +69,7 @@ def tell_error(ctx: click.Context, error: IvrdError) -> None:
     if ctx.meta.get(_AS_JSON):
         told = [problem_json(problem) for problem in problems]
         print_json({"error": str(error), "problems": told})
-    for line in [str(problem) for problem in problems] or [str(error)]:
+    for line in str(error).splitlines():
         click.echo(f"ivrd: {line}", err=True)
 
 

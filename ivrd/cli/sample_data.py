@@ -13,12 +13,11 @@ import click
 from rich.progress import Progress
 
 from ivrd import resources
-from ivrd.assembly import open_billing
 from ivrd.billing.entities import Bill
-from ivrd.billing.mapping import load_mapping
 from ivrd.billing.sample import KNOWN, month_back
 from ivrd.billing.sample_tables import LAYOUTS_AND_PROFILES, Layout, write_sample
 from ivrd.cli.output import json_option, print_json
+from ivrd.cli.service import billing_reader
 from ivrd.cli.settings import settings
 from ivrd.cli.tables import print_table
 from ivrd.config import Config
@@ -44,12 +43,12 @@ SHOWN = 6
 @click.option("--seed", type=int, default=7, show_default=True,
               help="The same seed makes the same data.")  # fmt: skip
 @click.option("--layout", type=click.Choice(["wide", "narrow"]), default=None,
-              help="A column or a row per bill item.  [default: as ivrd.toml says, or wide]")  # fmt: skip
+              help="A column or a row per item.  [default: as ivrd.toml says, or wide]")  # fmt: skip
 @click.option("--flows", is_flag=True, help="Copy flows and voice files beside ivrd.toml, to edit.")
 @click.option("--force", is_flag=True, help="Make a sample database anew that is there already.")
 @json_option
 @click.pass_context
-def sample_data(
+def sample_data(  # noqa: PLR0913, PLR0917 - one for each option
     ctx: click.Context, folder: Path | None, accounts: int, months: int, seed: int,
     layout: Layout | None, flows: bool, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
@@ -145,28 +144,24 @@ def _write_database(
 
 def _is_sample(config: Config) -> bool:
     """Return whether the database holds the subscribers that every sample has."""
-    reader = open_billing(config, load_mapping(config.mapping))
     try:
-        return all(
-            reader.account(str(known.subscriber.id)) is not None
-            for known in KNOWN
-            if not known.subscriber.removed
-        )
+        with billing_reader(config) as reader:
+            return all(
+                reader.account(str(known.subscriber.id)) is not None
+                for known in KNOWN
+                if not known.subscriber.removed
+            )
     except BillingError:
         return False
-    finally:
-        reader.close()
 
 
 def _left_alone(file: Path, config: Config, month: str) -> str:
     """Say that the database stays, and whether its bills have become old."""
-    reader = open_billing(config, load_mapping(config.mapping))
     try:
-        newest = reader.bill(str(KNOWN[0].subscriber.id), month)
+        with billing_reader(config) as reader:
+            newest = reader.bill(str(KNOWN[0].subscriber.id), month)
     except BillingError as error:
         return f"{file} is there already, and cannot be read: {error}"
-    finally:
-        reader.close()
     if isinstance(newest, Bill):
         return f"{file} is there already"
     return f"{file} is there already, without the bills of {month}: --force makes it anew"

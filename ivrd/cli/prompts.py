@@ -1,0 +1,133 @@
+"""`ivrd prompts`: the voice files, checked, listed and made."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import wave
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import Progress
+
+from ivrd.cli.output import EXIT_NO, json_option, print_json, print_problems, problem_json
+from ivrd.cli.settings import settings
+from ivrd.cli.tables import print_table
+from ivrd.config import Config
+from ivrd.errors import ConfigError, Problem, PromptError, nearest
+from ivrd.prompts import AUDIO, check_prompts
+from ivrd.speech.texts import load_texts
+
+_lang = click.option("--lang", "langs", multiple=True, metavar="TAG",
+                     help="Only this language, such as zh-CN; may be repeated.")  # fmt: skip
+
+
+@click.group()
+def prompts() -> None:
+    """Check, list and make voice files."""
+
+
+@prompts.command()
+@_lang
+@json_option
+@click.pass_context
+def check(ctx: click.Context, langs: tuple[str, ...], as_json: bool) -> None:
+    """Find voice files that are missing, clipped, silent or in a wrong format."""
+    config = settings(ctx.obj)
+    languages = _languages(config, langs)
+    problems = check_prompts(config.prompts, languages, config.flows / "sentences.toml")
+    if as_json:
+        print_json({"languages": languages, "ok": not problems,
+                    "problems": [problem_json(problem) for problem in problems]})  # fmt: skip
+    else:
+        print_problems(problems)
+        if not problems:
+            click.echo(f"ok: {', '.join(languages)} in {config.prompts}")
+    if problems:
+        ctx.exit(EXIT_NO)
+
+
+@prompts.command("list")
+@_lang
+@json_option
+@click.pass_obj
+def list_texts(config_file: Path, langs: tuple[str, ...], as_json: bool) -> None:
+    """List what a person reads aloud, and how long each voice file is."""
+    config = settings(config_file)
+    rows = []
+    for lang in _languages(config, langs):
+        listed = load_texts(config.prompts / lang)
+        if listed.problems:
+            raise PromptError(listed.problems)
+        for id_, text in listed.texts.items():
+            file = config.prompts / lang / AUDIO / f"{id_}.wav"
+            rows.append((lang, id_, text.text, _seconds(file)))
+    if as_json:
+        print_json([dict(zip(("lang", "id", "text", "seconds"), row, strict=True)) for row in rows])
+    else:
+        print_table(("lang", "id", "text", "seconds"), rows)
+
+
+@prompts.command()
+@_lang
+@click.option("--force", is_flag=True, help="Make all anew, recordings by people included.")
+@click.option("--only-missing", is_flag=True, help="Leave every file that exists.")
+@json_option
+@click.pass_obj
+def make(
+    config_file: Path, langs: tuple[str, ...], force: bool, only_missing: bool, as_json: bool
+) -> None:
+    """Synthesise voice files that are missing, or whose text has changed (espeak-ng)."""
+    synthesis = _synthesis()
+    config = settings(config_file)
+    languages = _languages(config, langs)
+    total = sum(len(load_texts(config.prompts / lang).texts) for lang in languages)
+    with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
+        bar = progress.add_task("Making voice files", total=total)
+        report = synthesis.make_prompts(
+            config.prompts, languages, force=force, only_missing=only_missing,
+            progress=lambda _lang, _prompt, _what: progress.advance(bar),
+        )  # fmt: skip
+    if as_json:
+        print_json({"made": report.made, "kept": report.kept, "recorded": report.recorded})
+        return
+    for name in report.made:
+        click.echo(f"made {name}")
+    click.echo(f"{len(report.made)} made, {len(report.kept)} kept, "
+               f"{len(report.recorded)} recordings left alone")  # fmt: skip
+
+
+def _languages(config: Config, langs: tuple[str, ...]) -> list[str]:
+    """Return the languages asked for, or all enabled ones."""
+    there = sorted(
+        path.name for path in config.prompts.glob("*") if (path / "prompts.toml").exists()
+    )
+    unknown = [lang for lang in langs if lang not in there]
+    if unknown:
+        raise ConfigError([
+            Problem(f"no language {lang!r}", file=config.prompts, rule="unknown-language",
+                    expected=f"one of {', '.join(there)}", nearest=nearest(lang, there))
+            for lang in unknown
+        ])  # fmt: skip
+    return list(langs) or list(config.node.languages)
+
+
+def _seconds(file: Path) -> float | None:
+    """Return the length of a voice file; None where there is none that can be read."""
+    try:
+        with wave.open(str(file), "rb") as audio:
+            return round(audio.getnframes() / audio.getframerate(), 2)
+    except (OSError, EOFError, wave.Error, ZeroDivisionError):
+        return None
+
+
+def _synthesis() -> Any:
+    """Return `ivrd.synthesis`, which needs packages that calls do not."""
+    try:
+        return importlib.import_module("ivrd.synthesis")
+    except ImportError as error:
+        what = f"{error.name} is not installed; making voice files needs ivrd[voice]"
+        raise PromptError(
+            [Problem(what, expected="pip install 'ivrd[voice]'", rule="synthesis")]
+        ) from None

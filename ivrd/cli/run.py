@@ -1,0 +1,116 @@
+"""`ivrd run`: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+import click
+import structlog
+
+from ivrd import __version__
+from ivrd.billing.sample import KNOWN
+from ivrd.cli.settings import settings
+from ivrd.cli.watch import watch_live
+from ivrd.config import CardTable, Config
+from ivrd.daemon import Daemon, run_daemon
+from ivrd.simulation import months_before
+
+DEMO, SOFTWARE = "demo", "software"
+"""The software card with callers of its own, and without."""
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Show every line live, in this terminal.")
+@click.option("--demo", type=click.IntRange(0, 36_000), metavar="CALLS",
+              help="Simulated callers an hour on the software card; 0 for none.")  # fmt: skip
+@click.pass_obj
+def run(config_file: Path, watch: bool, demo: int | None) -> None:
+    """Run the daemon here until Ctrl-C or SIGTERM; SIGHUP reloads flows and voice files.
+
+    Calls in progress end with a sentence. What the daemon has to say goes to stderr, with
+    --watch to ivrd.log in the data folder; each line has a log of its own (`ivrd tail`).
+    """
+    config = settings(config_file)
+    if demo is not None:
+        config = with_callers(config, demo)
+    if not watch:
+        log_to(sys.stderr)
+        asyncio.run(run_daemon(config, _ready))
+        return
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise click.UsageError("--watch needs a terminal")
+    config.data.mkdir(parents=True, exist_ok=True)
+    with (config.data / "ivrd.log").open("a", encoding="utf-8", buffering=1) as log:
+        log_to(log)
+        asyncio.run(_run_watched(config))
+
+
+def with_callers(config: Config, calls_an_hour: int) -> Config:
+    """Return the settings with so many simulated callers on each software card."""
+    if not any(card.driver in {DEMO, SOFTWARE} for card in config.card):
+        raise click.UsageError("--demo needs a software card in ivrd.toml")
+
+    def changed(card: CardTable) -> CardTable:
+        if card.driver not in {DEMO, SOFTWARE}:
+            return card
+        options = {name: value for name, value in card.options.items() if name != "calls_an_hour"}
+        if calls_an_hour:
+            options["calls_an_hour"] = calls_an_hour
+        driver = DEMO if calls_an_hour else SOFTWARE
+        return card.model_copy(update={"driver": driver, "options": options})
+
+    return config.model_copy(update={"card": [changed(card) for card in config.card]})
+
+
+def log_to(stream: TextIO) -> None:
+    """Let the daemon's own log go to a stream: coloured on a terminal, else key=value."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.dev.ConsoleRenderer() if stream.isatty()
+            else structlog.processors.LogfmtRenderer(["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+    )  # fmt: skip
+
+
+def how_to_call(config: Config) -> str:
+    """Return the words with which a newcomer makes the first call."""
+    month = months_before(datetime.now(config.zone), 1)[0]
+    choose = "1 " if len(config.node.languages) > 1 else ""
+    return f'ivrd call --keys "{choose}{month}# 1 {KNOWN[0].subscriber.phone}#"'
+
+
+def _ready(daemon: Daemon) -> None:
+    config = daemon.config
+    lines = len(list(config.every_line()))
+    click.echo(f"ivrd {__version__} runs with {lines} lines on {config.socket}.")
+    click.echo("In another terminal: `ivrd watch` shows the lines, `ivrd call` is a phone;")
+    click.echo(f"a sample: {how_to_call(config)}")
+    click.echo("Ctrl-C stops.")
+
+
+async def _run_watched(config: Config) -> None:
+    """Run the daemon with the live view in front; the end of either is the end of both."""
+    ready = asyncio.Event()
+    daemon = asyncio.create_task(run_daemon(config, lambda _: ready.set()))
+    started = asyncio.create_task(ready.wait())
+    await asyncio.wait({daemon, started}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if not daemon.done():
+            await watch_live(config, f"q stops.  To call: {how_to_call(config)}")
+    finally:
+        started.cancel()
+        if not daemon.done():
+            click.echo("stopping: calls in progress end with a sentence", err=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+        await daemon
