@@ -7,7 +7,7 @@ not real. The same seed gives the same report.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from ivrd.runner import InlineActions
 from sim.card import SoftwareCard
 from sim.clock import VirtualClock
 from sim.crowd import Crowd
-from sim.subscriber import Subscriber
+from sim.subscriber import Habits, Subscriber
 
 
 class NoLog:
@@ -96,11 +96,6 @@ class DayReport:
     talk_s: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
 
-    def count(self, record: CallRecord) -> None:
-        """Add one call."""
-        self.calls += 1
-        self.talk_s += record.lasted_s
-
 
 OUTCOMES = (
     "told", "no_bill", "not_ready", "slow", "down", "failed", "locked_out", "not_confirmed",
@@ -129,40 +124,94 @@ def months_before(now: datetime, count: int) -> list[str]:
     return [f"{ordinal // 12:04}{ordinal % 12 + 1:02}" for ordinal in ordinals]
 
 
-def run_day(office: Office, *, hours: float, calls_a_day: int, seed: int) -> DayReport:
-    """Let a crowd call for `hours` of virtual time; return what came of it."""
-    report = DayReport(seed, len(office.lines), hours)
-    by_hour: Counter[int] = Counter()
-    by_line: Counter[int] = Counter()
-    ended_by: Counter[str] = Counter()
-    outcomes: Counter[str] = Counter()
-
-    def took(record: CallRecord) -> None:
-        report.count(record)
-        by_hour[record.began.hour] += 1
-        by_line[record.line] += 1
-        ended_by[record.ended_by] += 1
-        outcomes[outcome(record)] += 1
-
-    for line in office.lines:
-        line.on_end = took
+def run_day(
+    office: Office,
+    *,
+    hours: float,
+    calls_a_day: int,
+    seed: int,
+    each_hour: Callable[[], None] | None = None,
+) -> DayReport:
+    """Let a crowd call for `hours` of virtual time, as the hours of a day have it."""
     months = months_before(office.clock.now(), office.parts.config.enquiry.months_back)
     crowd = Crowd(
         office.clock, office.card.call, subscribers(office.parts), months,
         seed=seed, calls_a_day=calls_a_day,
     )  # fmt: skip
+    return _day(office, crowd, hours, seed, each_hour)
+
+
+def flat_day(
+    office: Office,
+    *,
+    hours: float,
+    calls_a_day: int,
+    seed: int,
+    habits: Habits,
+    each_hour: Callable[[], None] | None = None,
+) -> DayReport:
+    """Let callers of one kind call evenly all day long: to measure, not to be believed."""
+    months = months_before(office.clock.now(), office.parts.config.enquiry.months_back)
+    crowd = Crowd(
+        office.clock, office.card.call, subscribers(office.parts), months,
+        seed=seed, calls_a_day=calls_a_day, habits=habits, by_hour=(1,) * 24,
+    )  # fmt: skip
+    return _day(office, crowd, hours, seed, each_hour)
+
+
+def _day(
+    office: Office,
+    crowd: Crowd,
+    hours: float,
+    seed: int,
+    each_hour: Callable[[], None] | None,
+) -> DayReport:
+    report = DayReport(seed, len(office.lines), hours)
+    tally = _Tally(report)
+    for line in office.lines:
+        line.on_end = tally.took
     crowd.start()
-    office.clock.run_for(hours * 3600)
+    whole, rest = divmod(hours, 1)
+    for _ in range(int(whole)):
+        office.clock.run_for(3600)
+        if each_hour is not None:
+            each_hour()
+    office.clock.run_for(rest * 3600)
     crowd.stop()
     office.clock.run_until_idle(3600)
+    tally.close()
     report.turned_away = office.card.turned_away
-    report.ended_by = dict(sorted(ended_by.items()))
-    report.outcomes = dict(outcomes.most_common())
-    report.busiest_hour, report.busiest_hour_calls = _most(by_hour)
-    report.busiest_line, report.busiest_line_calls = _most(by_line)
-    report.talk_s = round(report.talk_s, 1)
     report.counters = _sum(office.lines)
     return report
+
+
+class _Tally:
+    """Counts calls as they end; nothing of a call is kept."""
+
+    def __init__(self, report: DayReport) -> None:
+        self._report = report
+        self._by_hour: Counter[int] = Counter()
+        self._by_line: Counter[int] = Counter()
+        self._ended_by: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
+
+    def took(self, record: CallRecord) -> None:
+        """Count one call."""
+        self._report.calls += 1
+        self._report.talk_s += record.lasted_s
+        self._by_hour[record.began.hour] += 1
+        self._by_line[record.line] += 1
+        self._ended_by[record.ended_by] += 1
+        self._outcomes[outcome(record)] += 1
+
+    def close(self) -> None:
+        """Write the counts into the report."""
+        report = self._report
+        report.ended_by = dict(sorted(self._ended_by.items()))
+        report.outcomes = dict(self._outcomes.most_common())
+        report.busiest_hour, report.busiest_hour_calls = _most(self._by_hour)
+        report.busiest_line, report.busiest_line_calls = _most(self._by_line)
+        report.talk_s = round(report.talk_s, 1)
 
 
 def _most(counts: Counter[int]) -> tuple[int, int]:

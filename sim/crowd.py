@@ -25,18 +25,20 @@ Place = Callable[[str, str, Party], Leg | None]
 """Places a call: `SoftwareCard.call`, or one that picks among several cards."""
 
 
-def arrivals(rng: random.Random, start: datetime, calls_a_day: float) -> Iterator[float]:
+def arrivals(
+    rng: random.Random, start: datetime, calls_a_day: float, by_hour: Sequence[int] = HOURS
+) -> Iterator[float]:
     """Yield the seconds after `start` at which calls arrive, without end.
 
-    A Poisson process whose rate follows `HOURS` in the zone of `start`, by thinning (Lewis
+    A Poisson process whose rate follows `by_hour` in the zone of `start`, by thinning (Lewis
     and Shedler 1979).
     """
-    busiest = max(HOURS)
-    rate = calls_a_day * busiest / sum(HOURS) / _HOUR_S
+    busiest = max(by_hour)
+    rate = calls_a_day * busiest / sum(by_hour) / _HOUR_S
     at_s = 0.0
     while True:
         at_s += rng.expovariate(rate)
-        if rng.random() * busiest < HOURS[(start + timedelta(seconds=at_s)).hour]:
+        if rng.random() * busiest < by_hour[(start + timedelta(seconds=at_s)).hour]:
             yield at_s
 
 
@@ -48,7 +50,7 @@ class Crowd:
     `tally` counts how many came, of which kind, and how their calls ended.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, each with a default that tells what it is
         self,
         clock: Clock,
         place: Place,
@@ -59,6 +61,7 @@ class Crowd:
         calls_a_day: float,
         called: str = "170",
         habits: Habits | None = None,
+        by_hour: Sequence[int] = HOURS,
     ) -> None:
         if not subscribers or not months:
             raise ValueError("a crowd needs at least one subscriber and one month")
@@ -74,6 +77,7 @@ class Crowd:
         self._calls_a_day = calls_a_day
         self._called = called
         self._habits = habits
+        self._by_hour = by_hour
         self._number = 0
         self._timer: Timer | None = None
         self._arrivals: Iterator[float] = iter(())
@@ -84,7 +88,7 @@ class Crowd:
         self.stop()
         self._start_s = self._clock.monotonic()
         rng = random.Random(self._seed)
-        self._arrivals = arrivals(rng, self._clock.now(), self._calls_a_day)
+        self._arrivals = arrivals(rng, self._clock.now(), self._calls_a_day, self._by_hour)
         self._await_next()
 
     def stop(self) -> None:

@@ -1,0 +1,1 @@
+"""Measurements: what ivrd costs, each beside a peer in the same run. `make bench` prints them."""

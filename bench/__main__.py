@@ -1,0 +1,31 @@
+"""Print all tables, or those that are named: python -m bench [events] [day] [live]."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import day, events, live
+
+MEASURES = {"events": events.measure, "day": day.measure, "live": live.measure}
+
+
+def main() -> int:
+    """Run the measurements named on the command line, or all."""
+    wanted = sys.argv[1:] or list(MEASURES)
+    unknown = [name for name in wanted if name not in MEASURES]
+    if unknown:
+        sys.stderr.write(f"no measurement {unknown[0]!r}; there are {', '.join(MEASURES)}\n")
+        return 2
+    sys.stdout.write(f"Python {platform.python_version()}, {platform.machine()}\n\n")
+    for name in wanted:
+        with tempfile.TemporaryDirectory() as folder:
+            sys.stdout.write(MEASURES[name](Path(folder)) + "\n")
+            sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
