@@ -48,6 +48,8 @@ from sim.steps import (
     Wait,
 )
 
+__all__ = ["Script", "ScriptError", "keys_script", "load_script", "parse_script"]
+
 LONGEST_S = 7200.0
 
 _TOKEN = re.compile(r'"[^"]*"|\S+')

@@ -29,7 +29,7 @@ from ivrd.events import (
 )
 from sim.card import SoftwareCard
 from sim.clock import VirtualClock
-from sim.party import Ending, LegState, Party
+from sim.party import Ending, Leg, LegState, Party
 from sim.phone import BUSY, SWITCHED_OFF, Rings, refuses
 
 ANSWERS = {
@@ -61,8 +61,8 @@ class Meddler(Party):
         self.do = do
         self.told: list[str] = []
 
-    def joined(self, leg: object) -> None:
-        super().joined(leg)  # type: ignore[arg-type] # the card's leg
+    def joined(self, leg: Leg) -> None:
+        super().joined(leg)
         self.told.append("joined")
 
     def answered(self) -> None:
@@ -362,3 +362,40 @@ def test_a_dialled_party_that_rejects_is_told_as_rejected() -> None:
     assert party.leg.caller == "1"
     party.leg.hang_up()
     assert events == [Event(T_REFUSED, 1, {"reason": "rejected", "cause": 21})]
+
+
+def test_a_party_is_told_of_the_silence_after_a_stop_but_not_between_two_plays() -> None:
+    clock, card = new_card()
+    listener = Listener()
+    listener.clock = clock
+    card.call("1", "2", listener)
+    channel = card.channels[0]
+    channel.off_hook(1)
+    clock.run_until(1.0)
+    channel.play(2, sentences(8000))
+    clock.run_until(1.5)
+    channel.play(3, sentences(8000))
+    clock.run_until(2.0)
+    channel.stop(3)
+    channel.stop(3)
+    expected = [(0.02, "answered"), (1.0, "s0"), (1.5, "s0"), (2.0, "silence")]
+    assert listener.told == expected
+
+
+def test_who_hangs_up_before_the_first_ring_never_rang() -> None:
+    class Hasty(Party):
+        """Hangs up at once."""
+
+        def joined(self, leg: Leg) -> None:
+            super().joined(leg)
+            leg.hang_up()
+
+    clock, card = new_card()
+    events: list[Event] = []
+    card.channels[0].connect(events.append)
+    leg = card.call("1", "2", Hasty())
+    clock.run_until_idle(10)
+    assert leg is not None
+    assert leg.ended_by is Ending.FAR_END
+    assert events == []
+    assert card.channels[0].free

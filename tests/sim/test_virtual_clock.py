@@ -129,6 +129,20 @@ def test_cancelling_changes_nothing_for_the_others(timers: list[tuple[int, bool]
     assert ran == sorted(delay for delay, keep in timers if keep)
 
 
+def test_timers_set_after_many_were_cancelled_within_a_run_still_run_in_it() -> None:
+    clock = VirtualClock(START)
+    ran: list[float] = []
+
+    def cancel_many() -> None:
+        for _ in range(COMPACT_AT * 3):
+            clock.call_later(900, lambda: None).cancel()
+        clock.call_later(1, lambda: ran.append(clock.monotonic()))
+
+    clock.call_later(1, cancel_many)
+    clock.run_until(5)
+    assert ran == [2.0]
+
+
 def test_a_callback_cannot_run_the_clock() -> None:
     clock = VirtualClock(START)
     clock.call_later(1, lambda: clock.run_for(1))
