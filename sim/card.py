@@ -8,16 +8,16 @@ what each far end heard.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 
 from ivrd.card import MAX_CHANNELS, DialPermit, VoiceCard
 from ivrd.clock import Clock, Timer
-from ivrd.commands import Utterance
-from ivrd.errors import CardError, nearest
+from ivrd.commands import Prompt, Utterance
+from ivrd.errors import CardError, Problem, PromptError, nearest
 from sim.channel import SoftwareChannel, Timing
 from sim.faults import Fault, Faults
-from sim.party import Ending, Leg, Party
+from sim.party import Ending, Leg, Party, read_pcm
 from sim.phone import UNALLOCATED, Answering, Outcome
 
 _NUMBER = re.compile(r"\+?[0-9*#]*")
@@ -70,6 +70,27 @@ class SoftwareCard(VoiceCard):
             channel.close()
         for announcement in tuple(self._announcements):
             announcement.end(Ending.IVRD)
+
+    async def prepare(self, prompts: Collection[Prompt]) -> None:
+        """Check that every voice file is there and as long as its `Prompt` says."""
+        wrong: list[Problem] = []
+        for prompt in prompts:
+            try:
+                read_pcm(prompt)
+            except PromptError as error:
+                wrong += error.problems
+        if wrong:
+            raise CardError("\n".join(str(problem) for problem in wrong))
+
+    def go_away(self, cause: str = "card gone") -> None:
+        """Be gone, as hardware that was unplugged: all calls are lost, T_LC on every channel."""
+        for channel in self.channels:
+            channel.lose_loop(cause)
+
+    def come_back(self) -> None:
+        """Be there again, with every channel idle."""
+        for channel in self.channels:
+            channel.come_back()
 
     def call(
         self,

@@ -26,6 +26,7 @@ from ivrd.events import (
     CommandId,
     Data,
     Event,
+    Refusal,
 )
 from sim.faults import Fault, Faults
 from sim.party import Ending, Leg, Party, Play
@@ -121,6 +122,9 @@ class SoftwareChannel(Channel):
         if self.state is State.CLOSING:
             self._hook_ids.append(id)
             return
+        if self.state is State.IDLE:
+            self._send(T_ONH, id)
+            return
         by = Ending.BUSY if self.state in {State.RINGING, State.ANSWERING} else Ending.IVRD
         self.state = State.CLOSING
         self._cancel_timer()
@@ -158,7 +162,7 @@ class SoftwareChannel(Channel):
             return
         leg = self.leg
         if self.state is not State.TALKING or leg is None:
-            self._send(T_EOF, id, {"heard_s": 0.0})
+            self._send(T_EOF, id, {"heard_s": 0.0, "whole": False})
             return
         cut = self._cut()
         play = self._play = leg.begin_play(id, tuple(utterances))
@@ -218,7 +222,7 @@ class SoftwareChannel(Channel):
             if rang:
                 self._send(T_RINGOFF)
         elif was is State.DIALLING:
-            self._send_dial(T_REFUSED, {"reason": "rejected", "cause": 21})
+            self._send_dial(T_REFUSED, {"reason": Refusal.REJECTED, "cause": 21})
         else:
             self._send(T_LCTERM, None, {"cause": "hung up"})
         if cut:
@@ -256,6 +260,16 @@ class SoftwareChannel(Channel):
                 leg.party.ended(Ending.IVRD)
         if cut and self.leg:
             self.leg.party.silence()
+
+    def lose_loop(self, cause: str) -> None:
+        """Go away as a card does: the call is lost, T_LC says so, and nothing more is told."""
+        if self.dead:
+            return
+        self.die()
+        leg = self._end_leg(Ending.IVRD)
+        self.emit(Event(T_LC, None, {"cause": cause}))
+        if leg:
+            leg.party.ended(Ending.IVRD)
 
     def come_back(self) -> None:
         """Work again, as a card that was reset: what was ordered meanwhile never happened."""
@@ -411,7 +425,9 @@ class SoftwareChannel(Channel):
             self._call_faults = None
 
     def _send_eof(self, play: Play) -> None:
-        self._send(T_EOF, play.id, {"heard_s": (play.heard or 0) / SAMPLE_RATE})
+        heard = play.heard or 0
+        data: Data = {"heard_s": heard / SAMPLE_RATE, "whole": heard == play.samples}
+        self._send(T_EOF, play.id, data)
 
     def _send_dial(self, name: str, data: Data) -> None:
         self._send(name, self._dial_id, data)

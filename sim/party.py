@@ -237,7 +237,7 @@ class Leg:
         files: dict[Path, bytes] = {}
         for start, prompt, samples in self.heard():
             if prompt.path not in files:
-                files[prompt.path] = _pcm(prompt)
+                files[prompt.path] = read_pcm(prompt)
             sound[2 * start : 2 * (start + samples)] = files[prompt.path][: 2 * samples]
         with wave.open(str(path), "wb") as out:
             out.setnchannels(1)
@@ -251,7 +251,8 @@ def _sample(seconds: float) -> int:
     return int(seconds * SAMPLE_RATE + 0.5)
 
 
-def _pcm(prompt: Prompt) -> bytes:
+def read_pcm(prompt: Prompt) -> bytes:
+    """Return the samples of a prompt; raise `PromptError` where its file is not what it says."""
     try:
         with wave.open(str(prompt.path), "rb") as file:
             form = (file.getframerate(), file.getnchannels(), file.getsampwidth())

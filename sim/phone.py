@@ -1,6 +1,6 @@
 """What happens when a number is dialled: somebody answers, or the network says why not.
 
-The cause codes are ITU-T Q.850's; the reasons of a refusal are ivrd's words.
+The cause codes are those of ITU-T Q.850.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ivrd.card import DialPermit
-from ivrd.events import T_BUSY, T_FAULT, T_NOANS, T_REFUSED, Data
+from ivrd.events import T_BUSY, T_FAULT, T_NOANS, T_REFUSED, Data, Refusal
 from sim.party import Party
 
 
@@ -34,9 +34,10 @@ class Fails:
 Outcome: TypeAlias = Rings | Fails
 
 BUSY = Fails(T_BUSY, {"cause": 17})
-UNALLOCATED = Fails(T_REFUSED, {"reason": "unallocated", "cause": 1})
-CHANGED = Fails(T_REFUSED, {"reason": "changed", "cause": 22})
-OUT_OF_SERVICE = Fails(T_REFUSED, {"reason": "out_of_service", "cause": 27})
+UNALLOCATED = Fails(T_REFUSED, {"reason": Refusal.UNALLOCATED, "cause": 1})
+CHANGED = Fails(T_REFUSED, {"reason": Refusal.CHANGED, "cause": 22})
+OUT_OF_SERVICE = Fails(T_REFUSED, {"reason": Refusal.OUT_OF_SERVICE, "cause": 27})
+INCOMPLETE = Fails(T_REFUSED, {"reason": Refusal.INCOMPLETE, "cause": 28})
 SWITCHED_OFF = Fails(T_NOANS, {"rang": False, "cause": 20}, after_s=4.0)
 TRUNK_DOWN = Fails(T_FAULT, {"cause": 38})
 NO_ANSWER = Rings()
@@ -44,7 +45,7 @@ NO_ANSWER = Rings()
 
 def refuses(after_s: float = 5.0) -> Fails:
     """Return the outcome of a phone that rings until the called person rejects the call."""
-    return Fails(T_REFUSED, {"reason": "rejected", "cause": 21}, after_s=after_s)
+    return Fails(T_REFUSED, {"reason": Refusal.REJECTED, "cause": 21}, after_s=after_s)
 
 
 Answering: TypeAlias = Outcome | Callable[[DialPermit], Outcome]
