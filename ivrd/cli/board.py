@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from ivrd.cli.status import counted, standing
 
 WINDOW_WIDTH = 36
 """Narrowest window, in columns, in which the last sentence can still be guessed."""
+WINDOW_HEIGHTS = (7, 6, 5, 4)
+"""Rows of a window, its frame among them: from a sentence in full to one cut short."""
 ROW_WIDTH = 39
 """Narrowest row of a line."""
 
@@ -37,7 +40,8 @@ class Board:
 
     def take(self, message: dict[str, Any], now_s: float) -> None:
         """Take one message of the watch."""
-        self.status = message.get("status", self.status)
+        if "status" in message:
+            self.status = {**message["status"], "told_s": now_s}
         for view in message.get("lines", ()):
             self.lines[view["line"]] = {**view, "told_s": now_s}
 
@@ -53,7 +57,7 @@ class Arrangement:
 def arrange(lines: int, width: int, height: int) -> Arrangement:
     """Return the most comfortable arrangement that fits `lines` into `width` by `height`."""
     most = max(1, width // (WINDOW_WIDTH + 2))
-    for window in (5, 4):
+    for window in WINDOW_HEIGHTS:
         for columns in range(min(2, most), most + 1):
             if -(-lines // columns) * window <= height:
                 return Arrangement(window, columns)
@@ -66,7 +70,7 @@ def arrange(lines: int, width: int, height: int) -> Arrangement:
 
 def screen(board: Board, width: int, height: int, now_s: float, foot: str) -> RenderableType:
     """Return the whole screen: the daemon above, the lines, and `foot` below."""
-    head = _head(board.status)
+    head = _head(board, now_s)
     room = max(1, height - len(head) - 1)
     views = [board.lines[number] for number in sorted(board.lines)]
     plan = arrange(len(views), width, room)
@@ -84,29 +88,36 @@ def screen(board: Board, width: int, height: int, now_s: float, foot: str) -> Re
     return Group(*head, body, *blank, below)
 
 
-def _head(status: dict[str, Any]) -> list[Text]:
+def _head(board: Board, now_s: float) -> list[Text]:
+    status = board.status
     if not status:
         return [Text("waiting for the daemon …", style="dim"), Text("")]
-    calls, billing = status["calls"], status["billing"]
+    up_s = status["uptime_s"] + now_s - status["told_s"]
     title = Text(no_wrap=True, overflow="ellipsis")
     title.append(f"ivrd {status['version']} ", style="bold")
-    title.append(f"on {status['node']}, up {duration(status['uptime_s'])}  ")
+    title.append(f"on {status['node']}, up {duration(up_s)}  ")
     title.append("{name}@{hash}  {0}".format(status["disclosure"], **status["flow"]), style="dim")
+    return [title, _facts(status, list(board.lines.values()))]
+
+
+def _facts(status: dict[str, Any], lines: list[dict[str, Any]]) -> Text:
     facts = Text(no_wrap=True, overflow="ellipsis")
-    facts.append(f"{calls['now']} calls now, {calls['total']} ended  ")
+    now = sum(1 for line in lines if line["call"])
+    facts.append(f"{_number(now, 'call')}, {status['calls']['total']} ended  ")
+    billing = status["billing"]
     up = billing["state"] == "up"
     facts.append(f"billing {billing['state']}", style="green" if up else "bold red")
     if not up and billing.get("why"):
         facts.append(f" ({billing['why']})", style="red")
-    facts.append(f"  {counted(status['lines'])}", style="dim")
-    away = [card for card in status["cards"] if card["state"] != "open"]
-    for card in away:
-        facts.append(f"  card {card['name']}: {card['reason']}", style="bold red")
-    return [title, facts]
+    facts.append(f"  {counted(Counter(line['status'] for line in lines))}", style="dim")
+    for card in status["cards"]:
+        if card["state"] != "open":
+            facts.append(f"  card {card['name']}: {card['reason']}", style="bold red")
+    return facts
 
 
 def _grid(cells: Sequence[RenderableType], columns: int) -> Table:
-    """Return cells in columns, numbered downwards as people read lists."""
+    """Return cells in columns, row by row."""
     table = Table.grid(expand=True, padding=(0, 0))
     for _ in range(columns):
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -125,7 +136,7 @@ def _window(view: dict[str, Any], now_s: float, height: int) -> Panel:
     elif view["call"]:
         facts = [_sides(f"{who}  {_step(view)}".strip(), _age(view, "in_step_s", now_s))]
     said = view["sentence"] if view["call"] else view["reason"]
-    last = Text(said or "", no_wrap=True, overflow="ellipsis", style="italic")
+    last = Text(said or "", no_wrap=height < 6, overflow="ellipsis", style="italic")
     title = Text.assemble((f"{view['line']} ", "bold"), standing(view))
     return Panel(Group(*facts, last), title=title, title_align="left", height=height,
                  border_style=style, subtitle=_calls(view), subtitle_align="right")  # fmt: skip
@@ -152,7 +163,11 @@ def _step(view: dict[str, Any]) -> str:
 
 
 def _calls(view: dict[str, Any]) -> str:
-    return f"{view['calls']} call{'' if view['calls'] == 1 else 's'}" if view["calls"] else ""
+    return _number(view["calls"], "call") if view["calls"] else ""
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _sides(left: str, right: str, style: str = "") -> Table:

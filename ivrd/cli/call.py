@@ -139,6 +139,7 @@ async def _key(phone: Phone, talk: Talk, first: Sequence[str], words: Sequence[s
     """Key for the script, or what a person keys; hang up at the end of either."""
     if words is None:
         with Keyboard() as keyboard:
+            talk.hint("keys: 0-9 * #, h hangs up")
             typing = asyncio.create_task(_by_hand(phone, talk, keyboard))
             try:
                 await _by_script(phone, talk, first)
@@ -162,7 +163,8 @@ async def _by_hand(phone: Phone, talk: Talk, keyboard: Keyboard) -> None:
 async def _by_script(phone: Phone, talk: Talk, words: Sequence[str]) -> None:
     talk.left = list(words)
     for word in words:
-        if not word.startswith("!") and not await talk.settled(SETTLED_S, PATIENCE_S):
+        at_once = word.startswith("!")
+        if not await (talk.answered() if at_once else talk.settled(SETTLED_S, PATIENCE_S)):
             return
         for number, key in enumerate(word.removeprefix("!")):
             if number:

@@ -13,7 +13,8 @@ from ivrd.config import Config
 from ivrd.simulation import Office
 from sim.caller import ScriptedCaller
 from sim.party import Ending, Leg
-from sim.script import Script, keys_script
+from sim.script import keys_script
+from sim.steps import Script
 
 LONGEST_S = 3600.0
 

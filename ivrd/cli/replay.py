@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ivrd.cli.output import EXIT_NO, json_option, print_json
+from ivrd.cli.output import EXIT_CONFIG, EXIT_NO, json_option, print_json
 from ivrd.cli.service import enquiry_flow, with_flow
 from ivrd.cli.settings import settings
+from ivrd.errors import TraceError
 from ivrd.flow.machine import FlowMachine
 from ivrd.trace import Difference, read_trace, replay
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of one file: how many calls were replayed, and where it ended if not well."""
+
+    file: Path
+    calls: int
+    difference: Difference | None = None
+    unreadable: str | None = None
 
 
 @click.command("replay")
@@ -32,28 +44,45 @@ def replay_files(
     machine = FlowMachine(enquiry_flow(config))
     results = [_replayed(file, machine) for file in files]
     if as_json:
-        print_json([_as_json(*result) for result in results])
+        print_json([_as_json(result) for result in results])
     else:
-        for file, calls, difference in results:
-            number = f"{calls} {'call' if calls == 1 else 'calls'}"
-            click.echo(str(difference) if difference else f"same  {file}  {number}")
-    if any(difference for _, _, difference in results):
+        for result in results:
+            click.echo(_line(result), err=result.unreadable is not None)
+    if any(result.unreadable for result in results):
+        ctx.exit(EXIT_CONFIG)
+    if any(result.difference for result in results):
         ctx.exit(EXIT_NO)
 
 
-def _replayed(file: Path, machine: FlowMachine) -> tuple[Path, int, Difference | None]:
-    """Return how many calls of a file were replayed, and the first difference."""
+def _replayed(file: Path, machine: FlowMachine) -> Replayed:
+    """Replay a file up to its first difference."""
     calls = 0
-    for trace in read_trace(file):
-        calls += 1
-        difference = replay(trace, machine)
-        if difference is not None:
-            return file, calls, difference
-    return file, calls, None
+    try:
+        for trace in read_trace(file):
+            calls += 1
+            difference = replay(trace, machine)
+            if difference is not None:
+                return Replayed(file, calls, difference)
+    except TraceError as error:
+        return Replayed(file, calls, unreadable=str(error))
+    return Replayed(file, calls)
 
 
-def _as_json(file: Path, calls: int, difference: Difference | None) -> dict[str, Any]:
-    told = {"file": str(file), "calls": calls, "same": difference is None}
+def _line(result: Replayed) -> str:
+    if result.unreadable is not None:
+        return f"ivrd: {result.unreadable}"
+    if result.difference is not None:
+        return str(result.difference)
+    number = f"{result.calls} {'call' if result.calls == 1 else 'calls'}"
+    return f"{'same ' if result.calls else 'empty'}  {result.file}  {number}"
+
+
+def _as_json(result: Replayed) -> dict[str, Any]:
+    difference = result.difference
+    same = difference is None and result.unreadable is None
+    told: dict[str, Any] = {"file": str(result.file), "calls": result.calls, "same": same}
     if difference is not None:
         told |= {"line": difference.line, "logged": difference.logged, "now": difference.now}
+    if result.unreadable is not None:
+        told["error"] = result.unreadable
     return told

@@ -43,8 +43,8 @@ SHOWN = 6
 @click.option("--seed", type=int, default=7, show_default=True,
               help="The same seed makes the same data.")  # fmt: skip
 @click.option("--layout", type=click.Choice(["wide", "narrow"]), default=None,
-              help="A column or a row per item.  [default: as ivrd.toml says, or wide]")  # fmt: skip
-@click.option("--flows", is_flag=True, help="Copy flows and voice files beside ivrd.toml, to edit.")
+              help="A column or a row per item.  [default: as in ivrd.toml, or wide]")  # fmt: skip
+@click.option("--flows", is_flag=True, help="Copy flows and voice files there too, to edit.")
 @click.option("--force", is_flag=True, help="Make a sample database anew that is there already.")
 @json_option
 @click.pass_context

@@ -61,11 +61,12 @@ def lines(config_file: Path, as_json: bool) -> None:
 def print_lines(views: list[dict[str, Any]]) -> None:
     """Print the lines as a table."""
     print_table(
-        ("line", "card", "role", "status", "caller", "lang", "step", "s", "calls", "sentence"),
+        ("line", "card", "role", "status", "caller", "lang", "step", "for", "calls", "sentence"),
         [
             (
                 view["line"], f"{view['card']}/{view['channel']}", view["role"],
-                standing(view), view["caller"], view["lang"], view["step"], view["in_step_s"],
+                standing(view), view["caller"], view["lang"], view["step"],
+                None if view["in_step_s"] is None else duration(view["in_step_s"]),
                 view["calls"], view["sentence"] if view["call"] else view["reason"],
             )
             for view in views

@@ -87,6 +87,7 @@ class Talk:
         self._spoken = False
         self._ended_by = ""
         self._changed = asyncio.Event()
+        self._answered = asyncio.Event()
         self.over = False
         self.left: list[str] = []
         """Words of a script that have not been keyed."""
@@ -98,8 +99,11 @@ class Talk:
             self._speaking = self._spoken = True
         elif event == "quiet":
             self._speaking = False
+        elif event == "answered":
+            self._answered.set()
         elif event in {"ended", "busy", "refused"}:
             self.over = True
+            self._answered.set()
             self._ended_by = message.get("by", "")
         if event != "quiet":
             self._display.event(message)
@@ -109,6 +113,15 @@ class Talk:
         """Take note of a key: what was spoken before it does not count any more."""
         self._spoken = False
         self._display.keyed(key)
+
+    def hint(self, text: str) -> None:
+        """Tell the person at the keyboard something."""
+        self._display.remark("hint", text)
+
+    async def answered(self) -> bool:
+        """Wait for the answer: nothing hears a key before it. False where there was none."""
+        await self._answered.wait()
+        return not self.over
 
     async def settled(self, silent_s: float, patience_s: float) -> bool:
         """Wait until ivrd has spoken since the last key and then been silent for `silent_s`.
