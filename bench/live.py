@@ -14,6 +14,7 @@ from bench.tables import percentile, table
 from ivrd.assembly import assemble, enquiry_service
 from ivrd.billing.pool import LookupPool
 from ivrd.clock import LoopClock, Timer
+from ivrd.commands import SAMPLE_RATE
 from ivrd.config import Config
 from ivrd.line import Line, LineSettings
 from ivrd.linelog import LineLog, TraceFile
@@ -46,7 +47,7 @@ class LateClock(LoopClock):
 
 
 def measure(folder: Path) -> str:
-    """Keep 32 lines busy for a minute; every call's audio is written as it ended."""
+    """Keep 32 lines busy for a minute; what every caller heard is written afterwards."""
     config = sample_config(folder)
     idle = asyncio.run(_bare_loop())
     delays, calls, cpu_share, audio_s = asyncio.run(_run(config, folder))
@@ -103,38 +104,22 @@ async def _run(config: Config, folder: Path) -> tuple[list[float], int, float, f
 
     months = months_before(clock.now(), 12)
     crowd = Crowd(clock, place, subscribers(parts), months, seed=7, calls_a_day=1, habits=REGULAR)
-    writers: set[asyncio.Future[None]] = set()
-    audio = _Audio(folder)
     # callers come one after the other, not all at once: then each line gets its next at once
     end_s = clock.monotonic() + RUN_S
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     while clock.monotonic() < end_s:
         if any(channel.free for channel in card.channels):
             crowd.send_one()
-        for leg in [leg for leg in legs if leg.ended_s is not None]:
-            legs.remove(leg)
-            writers.add(asyncio.ensure_future(asyncio.to_thread(audio.write, leg)))
         await asyncio.sleep(0.05)
     cpu_share = (time.process_time() - cpu_s) / (time.perf_counter() - wall_s)
-    await asyncio.gather(*writers)
     card.close_now()
+    for leg in legs:
+        leg.write_wav(folder / f"heard-{leg.channel}.wav")
     pool.close()
     parts.close()
     for file in files:
         file.close()
-    return delays, crowd.tally["calls"], cpu_share, audio.seconds
-
-
-class _Audio:
-    """Writes what callers heard, over and over into a few files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.seconds = 0.0
-        self._folder = folder
-
-    def write(self, leg: Leg) -> None:
-        self.seconds += leg.samples / 8000
-        leg.write_wav(self._folder / f"heard-{leg.channel}.wav")
+    return delays, len(legs), cpu_share, sum(leg.samples for leg in legs) / SAMPLE_RATE
 
 
 def _time_orders(channel: SoftwareChannel, clock: LateClock, delays: list[float]) -> None:

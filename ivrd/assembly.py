@@ -98,6 +98,9 @@ def enquiry_settings(config: Config) -> EnquirySettings:
     return EnquirySettings(
         disclosure=enquiry.disclosure,
         proof=enquiry.proof,
+        last_digits_of=enquiry.last_digits_of,
+        country_code=config.node.country_code,
+        area_code=config.node.area_code.lstrip("0"),
         months_back=enquiry.months_back,
         speak_zero_items=enquiry.speak_zero_items,
     )
@@ -111,6 +114,7 @@ def load_enquiry(config: Config, registry: Registry, voices: Voices) -> Flow:
         facts=FACTS,
         languages=config.node.languages,
         spoken=lambda sentence: voices.languages if sentence in voices.sentences else (),
+        fixed={"several_languages": len(config.node.languages) > 1},
     )
     if problems:
         raise FlowError(problems)

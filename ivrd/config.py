@@ -68,6 +68,8 @@ class Node(_Table):
 
     name: str = Field("ivrd", pattern=r"^[\w.-]{1,64}$")
     zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    country_code: str = Field("86", pattern=r"^\d{1,3}$")
+    area_code: str = Field("", pattern=r"^\d{0,4}$")
     languages: list[str] = Field(["zh-CN"], min_length=1)
     data: Path = Path("var")
 
@@ -78,6 +80,7 @@ class Enquiry(_Table):
     disclosure: Literal["open", "own-line", "checked"]
     proof: Literal["password", "last-digits"] = "password"
     flow: str = "enquiry"
+    last_digits_of: Literal["identity", "agreement"] = "identity"
     months_back: int = Field(12, ge=1, le=120)
     speak_zero_items: bool = False
     when_stopped: Literal["sentence", "busy"] = "sentence"
@@ -241,8 +244,10 @@ def _cards(config: Config, file: TomlFile) -> Iterator[Problem]:
         if card.name in seen:
             yield file.problem(("card", index, "name"), f"{card.name!r} is taken", rule="twice")
         seen.add(card.name)
-    if config.enquiry.disclosure != "checked" and "proof" in file.data["enquiry"]:
-        yield file.problem(("enquiry", "proof"), "is asked for only where callers are checked",
+    for key in {"proof", "last_digits_of"} & set(file.data["enquiry"]):
+        if config.enquiry.disclosure == "checked":
+            continue
+        yield file.problem(("enquiry", key), "is asked for only where callers are checked",
                            expected='disclosure = "checked"', rule="no-use")  # fmt: skip
 
 
