@@ -1,0 +1,166 @@
+"""Scripted calls: what `sim.script` reads, and around it the office they are made to.
+
+A ``.call`` file is a caller's script with four more words, each at the beginning of a line::
+
+    office disclosure checked             ; how the service is set up
+    billing down during read_bill         ; what the lookups of an action meet
+    operator stops when menu_repeat       ; what happens besides, and when
+    secret 139999                         ; must not stand in the log
+    expect left_in menu                   ; how the call must have gone
+
+The first comment says what the call shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ivrd.commands import Utterance
+from ivrd.config import Config
+from sim.script import Script, parse_script
+
+TRACES = Path(__file__).parent / "traces"
+
+_OFFICE = {
+    "disclosure", "proof", "languages", "rings", "when_stopped", "closed", "role", "lookup_s",
+    "zero_items", "bill_run", "calls_before", "months_back",
+}  # fmt: skip
+_MEETS = {"slow", "down", "locked", "wrong", "fault", "late"}
+_DOES = {"stops", "shuts", "reloads", "closes", "loses_loop", "rings_off"}
+_EXPECTS = {"ended_by", "left_in", "notes", "lang", "status", "remark", "counter"}
+
+
+@dataclass(frozen=True)
+class Meets:
+    """What an action's lookups meet, from the `skip`-th on."""
+
+    what: str
+    late_s: float = 0.0
+    skip: int = 0
+
+
+@dataclass(frozen=True)
+class Besides:
+    """What somebody does when a sentence begins, or so many seconds after the call was placed."""
+
+    what: str
+    sentence: str | None = None
+    at_s: float = 0.0
+
+
+@dataclass
+class CallFile:
+    """One scripted call; `expected` holds the words after each `expect`."""
+
+    path: Path
+    shows: str
+    script: Script
+    office: dict[str, str] = field(default_factory=dict)
+    meets: dict[str, Meets] = field(default_factory=dict)
+    besides: list[Besides] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    expected: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+def every_call_file() -> list[CallFile]:
+    """Return all scripted calls of the enquiry service, by name."""
+    return [load_call(path) for path in sorted((TRACES / "enquiry").glob("*.call"))]
+
+
+def load_call(path: Path, sentences: frozenset[str] | None = None) -> CallFile:
+    """Read one file; a mistake in it raises `ValueError` or `sim.script.ScriptError`."""
+    text = path.read_text(encoding="utf-8")
+    call = CallFile(path, text.splitlines()[0].removeprefix(";").strip(), Script(()))
+    left = [line if not _taken(call, line) else "" for line in text.splitlines()]
+    call.script = parse_script("\n".join(left), path, sentences)
+    return call
+
+
+def _taken(call: CallFile, line: str) -> bool:
+    """Take a line that is for the office; False for the script's own."""
+    words = line.split(";", 1)[0].split()
+    takers: dict[str, Callable[[CallFile, list[str]], None]] = {
+        "office": _office, "billing": _billing, "operator": _besides, "secret": _secret,
+        "expect": _expect,
+    }  # fmt: skip
+    if not words or words[0] not in takers:
+        return False
+    try:
+        takers[words[0]](call, words[1:])
+    except (IndexError, KeyError, ValueError) as error:
+        raise ValueError(f"{call.path.name}: {line!r}: {error}") from None
+    return True
+
+
+def _known(word: str, words: set[str]) -> str:
+    if word not in words:
+        raise ValueError(f"{word!r} is none of {', '.join(sorted(words))}")
+    return word
+
+
+def _office(call: CallFile, words: list[str]) -> None:
+    call.office[_known(words[0], _OFFICE)] = " ".join(words[1:])
+
+
+def _billing(call: CallFile, words: list[str]) -> None:
+    what, late_s = _known(words[0], _MEETS), 0.0
+    if what == "late":
+        late_s = float(words.pop(1))
+    if words[1] != "during":
+        raise ValueError("expected 'during' and the action")
+    skip = int(words[4]) if words[3:4] == ["after"] else 0
+    call.meets[words[2]] = Meets(what, late_s, skip)
+
+
+def _besides(call: CallFile, words: list[str]) -> None:
+    what = _known(words[0], _DOES)
+    if words[1] == "when":
+        call.besides.append(Besides(what, sentence=words[2]))
+    elif words[1] == "at":
+        call.besides.append(Besides(what, at_s=float(words[2])))
+    else:
+        raise ValueError("expected 'when' and a sentence, or 'at' and seconds")
+
+
+def _secret(call: CallFile, words: list[str]) -> None:
+    call.secrets += words
+
+
+def _expect(call: CallFile, words: list[str]) -> None:
+    what = _known(words[0], _EXPECTS)
+    if what in {"remark", "counter"}:
+        call.expected.setdefault(what, []).append(" ".join(words[1:]))
+    else:
+        call.expected[what] = words[1:]
+
+
+def config_for(call: CallFile, database: Path) -> Config:
+    """Return the settings of ivrd.toml that the call's `office` lines stand for."""
+    office = call.office
+    enquiry: dict[str, object] = {
+        "disclosure": office.get("disclosure", "open"),
+        "when_stopped": office.get("when_stopped", "sentence"),
+        "speak_zero_items": "zero_items" in office,
+        "months_back": int(office.get("months_back", "12")),
+    }
+    if "proof" in office:
+        enquiry["proof"] = office["proof"]
+    return Config.model_validate(
+        {
+            "node": {"languages": office.get("languages", "zh-CN en-US").split()},
+            "enquiry": enquiry,
+            "billing": {"mapping": "telecom", "url": f"sqlite:///{database}"},
+            "card": [{"name": "soft", "driver": "software", "channels": 1}],
+        }
+    )
+
+
+def spoken(utterances: tuple[Utterance, ...]) -> list[str]:
+    """Return the names of sentences."""
+    return [utterance.sentence for utterance in utterances]
