@@ -12,6 +12,7 @@ from sim.card import SoftwareCard
 from sim.party import Ending, Leg, Party
 from sim.steps import (
     HEAR_WITHIN_S,
+    SPEAKS_WITHIN_S,
     Ended,
     Finish,
     HangUp,
@@ -163,7 +164,7 @@ class ScriptedCaller(Party):
             case Hear():
                 yield from self._hear(step)
             case Key():
-                yield from self._until_silent(step.after_s, HEAR_WITHIN_S, spoken=False)
+                yield from self._until_silent(step.after_s, SPEAKS_WITHIN_S, spoken=False)
                 yield from self._press(step.keys, step.gap_s)
             case Interrupt():
                 yield from self._pause(step.after_s)

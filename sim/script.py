@@ -36,6 +36,7 @@ from sim.steps import (
     HEAR_WITHIN_S,
     KEY_AFTER_S,
     KEY_GAP_S,
+    SPEAKS_WITHIN_S,
     Ended,
     Finish,
     HangUp,
@@ -91,14 +92,15 @@ def keys_script(keys: str, caller: str = "", called: str = "") -> Script:
     at once, into whatever is being said. At the end the caller listens and hangs up.
     Raises `ScriptError` for what is no key.
     """
-    parser = _Parser(None, None)
-    for word in keys.split():
+    parser = _Parser(None, None, unit="word")
+    number = 0
+    for number, word in enumerate(keys.split(), start=1):
         if word.startswith("!"):
-            parser.take(1, f"interrupt {word[1:]}")
+            parser.take(number, f"interrupt {word[1:]}")
         else:
-            parser.take(1, "listen")
-            parser.take(1, f"key {word} after 0")
-    parser.take(1, "finish")
+            parser.take(number, "listen")
+            parser.take(number, f"key {word} after 0")
+    parser.take(number + 1, "finish")
     script = parser.script()
     return Script(script.steps, caller, called)
 
@@ -111,7 +113,10 @@ class _Bad(Exception):  # noqa: N818 - never leaves this module
 class _Parser:
     """Takes line after line, and remembers what is wrong with each."""
 
-    def __init__(self, file: Path | None, sentences: Collection[str] | None) -> None:
+    def __init__(
+        self, file: Path | None, sentences: Collection[str] | None, unit: str = "line"
+    ) -> None:
+        self._unit = unit
         self._file = file
         self._sentences = sentences
         self._problems: list[Problem] = []
@@ -137,7 +142,7 @@ class _Parser:
                 file=self._file,
                 line=number,
                 # Without a file the line would not be told.
-                key=None if self._file else f"line {number}",
+                key=None if self._file else f"{self._unit} {number}",
                 expected=bad.expected,
                 nearest=bad.near,
                 rule="script",
@@ -158,7 +163,7 @@ class _Parser:
             what = "the script does not say how the call ends"
             expected = "'hang up', 'finish' or 'ended' as the last step"
             line = max(self._last, 1)
-            key = None if self._file else f"line {line}"
+            key = None if self._file else f"{self._unit} {line}"
             self._problems.append(
                 Problem(what, self._file, line, key, expected=expected, rule="no-end")
             )
@@ -197,11 +202,11 @@ class _Parser:
         return Wait(_seconds("wait", words[0] if words else None), line)
 
     def listen(self, words: list[str], line: int) -> Listen:
-        options = _options(words, silent=KEY_AFTER_S, within=HEAR_WITHIN_S)
+        options = _options(words, silent=KEY_AFTER_S, within=SPEAKS_WITHIN_S)
         return Listen(options["silent"], options["within"], line)
 
     def finish(self, words: list[str], line: int) -> Finish:
-        options = _options(words, silent=FINISH_SILENT_S, within=ENDED_WITHIN_S)
+        options = _options(words, silent=FINISH_SILENT_S, within=SPEAKS_WITHIN_S)
         return Finish(options["silent"], options["within"], line)
 
     def hang_up(self, words: list[str], line: int) -> HangUp:

@@ -11,6 +11,8 @@ from sim.party import Ending
 
 HEAR_WITHIN_S = 60.0
 ENDED_WITHIN_S = 120.0
+SPEAKS_WITHIN_S = 180.0
+"""No bill takes longer to speak; a caller who waits to key gives up then."""
 KEY_GAP_S = 0.25
 """From key to key: a person who knows the number (ITU-T E.161 keypads, quick users)."""
 KEY_AFTER_S = 0.3
@@ -78,7 +80,7 @@ class Listen:
     """Wait until ivrd has spoken since the last key, and has been silent for `silent_s`."""
 
     silent_s: float = KEY_AFTER_S
-    within_s: float = HEAR_WITHIN_S
+    within_s: float = SPEAKS_WITHIN_S
     line: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
@@ -90,7 +92,7 @@ class Finish:
     """Wait until ivrd hangs up, or has been silent for `silent_s`; then hang up."""
 
     silent_s: float = FINISH_SILENT_S
-    within_s: float = ENDED_WITHIN_S
+    within_s: float = SPEAKS_WITHIN_S
     line: int = field(default=0, compare=False)
 
     def __str__(self) -> str:

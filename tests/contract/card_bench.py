@@ -27,6 +27,7 @@ from ivrd.events import (
     T_ONH,
     T_REFUSED,
     Event,
+    Refusal,
 )
 
 DIAL_ANSWERS = {T_LCON, T_BUSY, T_NOANS, T_REFUSED, T_FAULT}
@@ -124,6 +125,14 @@ class Bench(ABC):
     async def number(self, card: VoiceCard, behaviour: Number) -> str | None:
         """Return a number that behaves so when it is dialled; None where none can be had."""
 
+    async def unplug(self, card: VoiceCard) -> bool:  # noqa: ARG002 - for those who can
+        """Make the card go away as its hardware or network may; False where that cannot be."""
+        return False
+
+    async def plug_in(self, card: VoiceCard) -> None:
+        """Bring the card back that `unplug` made go away."""
+        raise NotImplementedError("a bench that can unplug must be able to plug in")
+
     @abstractmethod
     def dialled(self) -> FarEnd:
         """Return the telephone that rang last."""
@@ -196,8 +205,11 @@ def assert_well_formed(events: Sequence[Event]) -> None:
         match event.name:
             case "T_EOF":
                 assert data["heard_s"] >= 0, event
+                assert isinstance(data["whole"], bool), event
             case "T_DIGIT":
                 assert data["key"] in set("0123456789*#ABCD"), event
+            case "T_REFUSED":
+                assert data["reason"] in set(Refusal), event
             case "T_RING":
                 assert isinstance(data["caller"], str), event
                 assert isinstance(data["called"], str), event

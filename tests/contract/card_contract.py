@@ -12,6 +12,7 @@ import itertools
 import random
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ from ivrd.events import (
     T_DIGIT,
     T_EOF,
     T_FAULT,
+    T_LC,
     T_LCON,
     T_LCTERM,
     T_NOANS,
@@ -162,7 +164,64 @@ class CardContract:
         channel.stop(99)
         channel.on_hook(next(self.ids))
         channel.dial(next(self.ids), DialPermit("1", "2", "a"), 1.0)
-        assert bench.now_s() - before_s <= 0.05
+        assert bench.now_s() - before_s <= max(0.05, bench.slack_s)
+
+    async def test_voice_files_that_can_be_played_are_prepared(self, bench: Bench) -> None:
+        await self.card.prepare(self.speech(0.1)[0].prompts)
+        wire, _ = await self.answer(bench)
+        wire.channel.play(7, self.speech(0.1))
+        assert await bench.until(lambda: bool(answers(wire, T_EOF, 7)), 2.0)
+        assert wire.named(T_EOF)[0].data["whole"] is True
+
+    @pytest.mark.usefixtures("bench")
+    async def test_every_voice_file_that_cannot_be_played_is_named(self) -> None:
+        good = self.speech(0.1)[0].prompts[0]
+        missing = replace(good, path=self.tmp_path / "missing.wav")
+        no_sound = replace(good, path=self.tmp_path / "no_sound.wav")
+        no_sound.path.write_bytes(b"no sound")
+        with pytest.raises(CardError) as error:
+            await self.card.prepare([missing, good, no_sound])
+        assert "missing.wav" in str(error.value)
+        assert "no_sound.wav" in str(error.value)
+        assert good.path.name not in str(error.value)
+
+    # When the card goes away ------------------------------------------------------------
+
+    async def unplug(self, bench: Bench) -> None:
+        if not await bench.unplug(self.card):
+            pytest.skip("this card cannot be made to go away")
+
+    async def test_a_card_that_goes_away_says_so_once_on_every_channel(self, bench: Bench) -> None:
+        wire, far = await self.answer(bench)
+        wire.channel.play(7, self.speech(2.0))
+        await bench.pass_s(0.1)
+        await self.unplug(bench)
+        assert await bench.until(lambda: all(w.named(T_LC) for w in self.wires), 10.0)
+        await bench.pass_s(0.5)
+        assert [len(w.named(T_LC)) for w in self.wires] == [1] * len(self.wires)
+        assert wire.events[-1].name == T_LC, "T_LC takes the place of every answer still due"
+        assert not wire.named(T_EOF)
+        assert await bench.until(lambda: far.over, 10.0)
+
+    async def test_a_card_out_of_reach_does_not_answer_on_hook_and_one_that_is_back_does(
+        self, bench: Bench
+    ) -> None:
+        wire, _ = await self.answer(bench)
+        await self.unplug(bench)
+        assert await bench.until(lambda: bool(wire.named(T_LC)), 10.0)
+        wire.channel.on_hook(7)
+        await bench.pass_s(0.3)
+        assert not wire.named(T_ONH)
+        await bench.plug_in(self.card)
+        for id_ in range(8, 30):
+            # As the line does: it tries again until the card is there.
+            wire.channel.on_hook(id_)
+            if await bench.until(lambda: bool(wire.named(T_ONH)), 0.5):
+                break
+        assert wire.named(T_ONH)
+        rings = len(wire.named(T_RING))
+        await bench.call(self.card, "88610002", "170")
+        assert await bench.until(lambda: len(wire.named(T_RING)) > rings, 5.0)
 
     # Incoming ---------------------------------------------------------------------------
 
@@ -237,6 +296,7 @@ class CardContract:
         wire.channel.play(id_, speech)
         eof = await self.wait(bench, wire, T_EOF)
         assert eof.id == id_
+        assert eof.data["whole"] is True
         assert eof.data["heard_s"] == pytest.approx(0.6, abs=bench.slack_s + 1e-6)
         assert wire.at_s(eof) - began_s == pytest.approx(0.6, abs=bench.slack_s + 1e-6)
         assert far.heard_s == pytest.approx(0.6, abs=bench.slack_s + 1e-6)
@@ -254,6 +314,7 @@ class CardContract:
         wire.channel.stop(7)
         assert await bench.until(lambda: bool(answers(wire, T_EOF, 7)), 1.0)
         assert wire.named(T_EOF)[0].data["heard_s"] == pytest.approx(0.5, abs=bench.slack_s + 1e-4)
+        assert wire.named(T_EOF)[0].data["whole"] is False
         await bench.pass_s(0.3)
         assert far.heard_s == pytest.approx(0.5, abs=bench.slack_s + 1e-4)
         assert len(wire.named(T_EOF)) == 1
@@ -278,6 +339,7 @@ class CardContract:
         assert await bench.until(lambda: bool(answers(wire, T_EOF, 8)), 3.0)
         first, second = wire.named(T_EOF)
         assert (first.id, second.id) == (7, 8)
+        assert (first.data["whole"], second.data["whole"]) == (False, True)
         assert first.data["heard_s"] == pytest.approx(0.25, abs=bench.slack_s + 1e-4)
         assert second.data["heard_s"] == pytest.approx(0.2, abs=bench.slack_s + 1e-4)
         assert far.heard_s == pytest.approx(0.45, abs=2 * bench.slack_s + 1e-4)
@@ -287,6 +349,14 @@ class CardContract:
         wire.channel.play(7, self.speech(1.0))
         assert await bench.until(lambda: bool(answers(wire, T_EOF, 7)), bench.slack_s)
         assert wire.named(T_EOF)[0].data["heard_s"] == 0
+
+    async def test_a_play_while_it_rings_is_heard_by_nobody(self, bench: Bench) -> None:
+        wire = self.wires[0]
+        far = await bench.call(self.card, "88610001", "170")
+        assert await bench.until(lambda: bool(wire.named(T_RING)), 5.0)
+        wire.channel.play(7, self.speech(1.0))
+        assert await bench.until(lambda: bool(answers(wire, T_EOF, 7)), bench.slack_s)
+        assert (wire.named(T_EOF)[0].data["heard_s"], far.heard_s) == (0, 0)
 
     async def test_a_play_after_the_far_end_hung_up_ends_at_once(self, bench: Bench) -> None:
         wire, far = await self.answer(bench)
@@ -335,8 +405,10 @@ class CardContract:
         assert wire.events[-1].name == T_ONH
         assert [e.name for e in wire.named(T_EOF, T_ONH)] == [T_EOF, T_ONH]
 
-    async def test_on_hook_of_an_idle_channel_is_answered(self, bench: Bench) -> None:
-        await self.go_on_hook(bench, self.wires[0])
+    async def test_on_hook_of_an_idle_channel_is_answered_at_once(self, bench: Bench) -> None:
+        wire = self.wires[0]
+        wire.channel.on_hook(7)
+        assert await bench.until(lambda: bool(answers(wire, T_ONH, 7)), bench.slack_s)
 
     async def test_on_hook_is_safe_to_repeat_and_each_is_answered_once(self, bench: Bench) -> None:
         wire, _ = await self.answer(bench)
@@ -434,6 +506,25 @@ class CardContract:
         wire.channel.play(8, self.speech(0.1))
         assert await bench.until(lambda: bool(answers(wire, T_EOF, 8)), 2.0)
         assert wire.named(T_EOF)[-1].data["heard_s"] > 0  # type: ignore[operator] # a float here
+
+    async def test_a_dial_on_a_channel_that_rings_is_a_fault_of_ours(self, bench: Bench) -> None:
+        number = await self.number(bench, Number.ANSWERS)
+        wire = self.wires[0]
+        far = await bench.call(self.card, "88610001", "170")
+        assert await bench.until(lambda: bool(wire.named(T_RING)), 5.0)
+        wire.channel.dial(7, DialPermit(number, "01012345678", "attempt"), 20.0)
+        assert await bench.until(lambda: bool(answers(wire, T_FAULT, 7)), bench.slack_s)
+        assert not far.over
+        wire.channel.off_hook(8)
+        assert await bench.until(lambda: bool(answers(wire, T_OFFH, 8)), 5.0)
+
+    async def test_no_caller_is_put_on_a_channel_that_dialled_before_it_is_on_hook(
+        self, bench: Bench
+    ) -> None:
+        await self.dial(bench, await self.number(bench, Number.BUSY), 20.0)
+        await bench.call(self.card, "88610002", "170")
+        assert await bench.until(lambda: bool(self.wires[1].named(T_RING)), 5.0)
+        assert not self.wires[0].named(T_RING)
 
     async def test_after_a_failed_dial_the_channel_goes_on_hook_and_dials_again(
         self, bench: Bench

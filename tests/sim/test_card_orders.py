@@ -382,6 +382,26 @@ def test_a_party_is_told_of_the_silence_after_a_stop_but_not_between_two_plays()
     assert listener.told == expected
 
 
+def test_a_card_that_went_away_is_idle_when_it_is_back_and_its_calls_are_lost() -> None:
+    clock, card = new_card(channels=2)
+    listener = Listener()
+    events: list[Event] = []
+    card.channels[0].connect(events.append)
+    card.call("1", "2", listener)
+    card.channels[0].off_hook(1)
+    clock.run_for(1)
+    card.channels[0].play(2, sentences(8000))
+    card.go_away("unplugged")
+    card.go_away("unplugged")
+    assert events[-1] == Event(T_LC, None, {"cause": "unplugged"})
+    assert [event.name for event in events].count(T_LC) == 1
+    assert listener.told[-1][1] == "ivrd"
+    assert card.call("1", "2", Party()) is None
+    card.come_back()
+    assert all(channel.free for channel in card.channels)
+    assert clock.pending == 0
+
+
 def test_who_hangs_up_before_the_first_ring_never_rang() -> None:
     class Hasty(Party):
         """Hangs up at once."""

@@ -163,7 +163,7 @@ def test_keys_alone_answer_question_after_question() -> None:
 
 
 def test_what_is_no_key_is_told_in_keys_alone_too() -> None:
-    with pytest.raises(ScriptError, match="no key of a telephone: 'x'"):
+    with pytest.raises(ScriptError, match="word 2: no key of a telephone: 'x'"):
         keys_script("1 2x")
 
 
