@@ -83,6 +83,8 @@ class Commands(click.Group):
 
 def _told(ctx: click.Context, error: Exception) -> int:
     """Tell people what went wrong; return the exit code for it."""
+    if isinstance(error, OSError) and error.filename is not None:
+        error = IvrdError(f"{error.filename}: {error.strerror}")
     if not isinstance(error, IvrdError):
         what = f"a fault in ivrd itself: {type(error).__name__}; IVRD_DEBUG=1 shows where"
         tell_error(ctx, IvrdError(what))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -47,7 +49,13 @@ def json_option(command: F) -> F:
 def print_json(value: Any) -> None:
     """Print one JSON value, on several lines for people and on one for pipes."""
     indent = 2 if sys.stdout.isatty() else None
-    click.echo(json.dumps(value, ensure_ascii=False, indent=indent))
+    click.echo(json.dumps(value, ensure_ascii=False, indent=indent, default=_plain))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, date | Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from ivrd.simulation import months_before
 
 DEMO, SOFTWARE = "demo", "software"
 """The software card with callers of its own, and without."""
+DEMO_OPTIONS = frozenset({"calls_an_hour", "numbers", "seed"})
+"""Options that only the former has."""
 
 
 @click.command()
@@ -60,11 +62,11 @@ def with_callers(config: Config, calls_an_hour: int) -> Config:
     def changed(card: CardTable) -> CardTable:
         if card.driver not in {DEMO, SOFTWARE}:
             return card
-        options = {name: value for name, value in card.options.items() if name != "calls_an_hour"}
         if calls_an_hour:
-            options["calls_an_hour"] = calls_an_hour
-        driver = DEMO if calls_an_hour else SOFTWARE
-        return card.model_copy(update={"driver": driver, "options": options})
+            options = {**card.options, "calls_an_hour": calls_an_hour}
+            return card.model_copy(update={"driver": DEMO, "options": options})
+        options = {name: card.options[name] for name in card.options if name not in DEMO_OPTIONS}
+        return card.model_copy(update={"driver": SOFTWARE, "options": options})
 
     return config.model_copy(update={"card": [changed(card) for card in config.card]})
 

@@ -45,7 +45,8 @@ SHOWN = 6
 @click.option("--layout", type=click.Choice(["wide", "narrow"]), default=None,
               help="A column or a row per item.  [default: as in ivrd.toml, or wide]")  # fmt: skip
 @click.option("--flows", is_flag=True, help="Copy flows and voice files there too, to edit.")
-@click.option("--force", is_flag=True, help="Make a sample database anew that is there already.")
+@click.option("--force/--keep", help="Make a database anew that is there already, or keep it.  "
+              "[default: keep]")  # fmt: skip
 @json_option
 @click.pass_context
 def sample_data(  # noqa: PLR0913, PLR0917 - one for each option
