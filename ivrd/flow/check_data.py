@@ -9,11 +9,12 @@ still be false; what is not given would be spoken as nothing, or an earlier call
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from ivrd.events import T_MAXDT, T_TERMDT, U_TRIES
 from ivrd.flow.findings import Findings
-from ivrd.flow.routes import arrivals, way
+from ivrd.flow.routes import arrivals, reachable, way
 from ivrd.flow.shapes import Knowledge, Paths
 from ivrd.flow.spec import Edge, Flow, Kind, Place, Sentence, State
 
@@ -79,7 +80,7 @@ class _Proof:
         ahead = [start]
         while ahead:
             at = ahead.pop(0)
-            for target, paths in self._after(at, sure[at]):
+            for _, target, paths in self._after(at, sure[at]):
                 if self.flow.states[target.state].kind is Kind.START:
                     continue  # the next call begins with nothing of this
                 known = sure.get(target)
@@ -90,7 +91,7 @@ class _Proof:
                         ahead.append(target)
         return sure
 
-    def _after(self, at: At, paths: Paths) -> Iterator[tuple[At, Paths]]:
+    def _after(self, at: At, paths: Paths) -> Iterator[tuple[Edge, At, Paths]]:
         state = self.flow.states[at.state]
         inside = self._inside(at, paths)
         for edge in self._edges(at):
@@ -100,7 +101,7 @@ class _Proof:
                     brought = _without(brought, name) | {name}
                     brought |= self.knowledge.when_true(name) if value else frozenset()
             for name, tried in arrivals(self.flow, edge):
-                yield At(name, tried), brought
+                yield edge, At(name, tried), brought
 
     def _edges(self, at: At) -> list[Edge]:
         edges = self.flow.states[at.state].edges
@@ -110,16 +111,13 @@ class _Proof:
 
     def _inside(self, at: At, paths: Paths) -> Paths:
         """Return what is sure once the state has been entered."""
-        paths |= frozenset(self._assumed.get(at, ()))
         state = self.flow.states[at.state]
-        if at.tried:
-            return paths
-        if state.collect is not None:
-            return _without(paths, state.collect.into)
-        action = self.flow.actions.get(state.do or "")
-        for name in action.gives if action else ():
-            paths = _without(paths, name)
-        return paths
+        if not at.tried:
+            action = self.flow.actions.get(state.do or "")
+            cleared = action.gives if action else frozenset()
+            for name in cleared | ({state.collect.into} if state.collect else frozenset()):
+                paths = _without(paths, name)
+        return paths | frozenset(self._assumed.get(at, ()))
 
     def _brought(self, state: State, edge: Edge, inside: Paths) -> Paths:
         """Return what is sure when an edge is taken: its say is spoken with this."""
@@ -167,30 +165,26 @@ class _Proof:
     # -- why it is missing -------------------------------------------------------------------
 
     def trail(self, goal: At, path: str) -> str:
-        """Return a way on which `path` is missing all along, its last states by name."""
-
-        def without(at: At) -> list[At]:
-            return [to for to, paths in self._after(at, self.sure[at])
-                    if path not in paths and to in self.sure]  # fmt: skip
-
+        """Return a way on which `path` is missing all along, its last steps with their events."""
         clears = [at for at in self.sure if path in self.sure[at] and goal in self._reach(at, path)]
-        ways = [way(at, goal, without) for at in (clears or [At(self.flow.start, tried=False)])]
-        shortest = min(ways, key=len) or [goal]
-        names = [*dict.fromkeys(at.state for at in shortest)]
-        if len(names) > 4:
-            names = ["…", *names[-4:]]
-        return " → ".join(names)
+        begins = clears or [At(self.flow.start, tried=False)]
+        ways = [way(at, goal, lambda one: self._without(one, path)) for at in begins]
+        stops = min(ways, key=len)
+        steps = [f"{at.state} {self._by(at, to, path)}" for at, to in pairwise(stops)]
+        shown = ["…", *steps[-3:]] if len(steps) > 3 else steps
+        return " → ".join([*shown, goal.state])
+
+    def _without(self, at: At, path: str) -> list[At]:
+        """Return where a call may go from here without `path`."""
+        return [to for _, to, paths in self._after(at, self.sure[at])
+                if path not in paths and to in self.sure]  # fmt: skip
+
+    def _by(self, at: At, to: At, path: str) -> str:
+        after = self._after(at, self.sure[at])
+        return next(e.trigger for e, one, paths in after if one == to and path not in paths)
 
     def _reach(self, at: At, path: str) -> set[At]:
-        seen: set[At] = set()
-        ahead = [at]
-        while ahead:
-            one = ahead.pop()
-            for to, paths in self._after(one, self.sure[one]):
-                if to not in seen and path not in paths and to in self.sure:
-                    seen.add(to)
-                    ahead.append(to)
-        return seen
+        return reachable(self._without(at, path), lambda one: self._without(one, path))
 
 
 def _without(paths: Paths, name: str) -> Paths:

@@ -91,9 +91,8 @@ def _connected_first(flow: Flow, found: Findings) -> None:
     for name in sorted(reachable([flow.start], unconnected)):
         state = flow.states[name]
         path = way(flow.start, name, unconnected)
-        before = flow.states[path[-2]] if len(path) > 1 else state
-        if state.speaks and not before.speaks:
-            what = f"{flow_word(state)} before the line is off hook, from {before.name!r}"
+        if state.speaks and not any(flow.states[before].speaks for before in path[:-1]):
+            what = f"{flow_word(state)} before the line is off hook, from {path[-2]!r}"
             found.add("not-connected", state.place, what)
 
 
@@ -105,7 +104,7 @@ def _no_circles(flow: Flow, found: Findings) -> None:
 
     def in_silence(stop: Stop) -> Iterable[Stop]:
         state = flow.states[stop.state]
-        if state.kind is Kind.DO and not stop.tried:
+        if state.kind is Kind.DO and state.do != "on_hook" and not stop.tried:
             return onward(flow, Stop(stop.state), state.edges.values())
         return at_once(stop)
 

@@ -56,6 +56,7 @@ def check_names(flow: Flow, facts: Collection[str], tongues: Tongues, found: Fin
     _languages_exist(flow, tongues, found)
     if not found:
         _arguments_fit(flow, found)
+    if not found:
         _data_exists(flow, found)
 
 
@@ -133,16 +134,15 @@ def _arguments_fit(flow: Flow, found: Findings) -> None:
                 found.add("with", state.place, what, "with")
             continue
         taken = (*action.takes, *action.may_take)
-        for name in state.takes:
-            if name not in taken:
-                what = f"{action.name!r} does not take {name!r}"
-                expected = f"of {', '.join(taken)}" if taken else "nothing"
-                found.add("with", state.place, what, "with", expected=expected,
-                          nearest=nearest(name, taken))  # fmt: skip
+        wrong = [name for name in state.takes if name not in taken]
+        for name in wrong:
+            what = f"{action.name!r} does not take {name!r}"
+            expected = f"one of {', '.join(taken)}" if taken else "nothing"
+            near = nearest(name, taken)
+            found.add("with", state.place, what, "with", expected=expected, nearest=near)
         lacking = [name for name in action.takes if name not in state.takes]
-        if lacking:
-            what = f"{action.name!r} needs {', '.join(lacking)}"
-            found.add("with", state.place, what, "with")
+        if lacking and not wrong:
+            found.add("with", state.place, f"{action.name!r} needs {', '.join(lacking)}", "with")
 
 
 def _data_exists(flow: Flow, found: Findings) -> None:

@@ -87,13 +87,14 @@ def _tell_missing(event: str, states: list[State], flow: Flow, found: Findings) 
 
 
 def _only_what_comes(state: State, come: Collection[str], found: Findings) -> None:
+    if state.kind is Kind.START and not state.edges.keys() & BEGINS:
+        return  # has been told
     for trigger, edge in state.edges.items():
         if trigger in come or edge.shared or trigger.startswith("key "):
             continue
-        action = flow_word(state)
         near = nearest(trigger, come)
-        expected = f"of {', '.join(sorted(come))}"
-        what = f"{trigger} can never come in {action}"
+        expected = f"one of {', '.join(sorted(come))}"
+        what = f"{trigger} can never come in {flow_word(state)}"
         found.add("never", edge.place, what, expected=expected, nearest=near)
 
 
@@ -122,8 +123,8 @@ def _retries_fit(flow: Flow, found: Findings) -> None:
             expected = "a question or a statement; else use to"
             found.add("retry", edge.place, what, expected=expected)
         elif U_TRIES not in target.edges:
-            what = f"{edge.to!r} has no U_TRIES: it would be tried for ever"
-            found.add("retry", edge.place, what)
+            what = "is retried, but has no U_TRIES: it would be tried for ever"
+            found.add("retry", target.place, what)
     for state in flow.states.values():
         if U_TRIES in state.edges and state.name not in tried and state.speaks:
             place = state.edges[U_TRIES].place

@@ -82,8 +82,9 @@ def _flow(source: Source, actions: Registry) -> Flow | None:
     except FlowError as error:
         source.problems += error.problems
         return None
+    if not start_exists(source, top["start"]):
+        return None
     states = read_states(source, top["start"])
-    start_exists(source, top["start"])
     if source.problems:
         return None
     flow = Flow(

@@ -44,12 +44,13 @@ def read_states(source: Source, start: str | None) -> dict[str, State]:
     return states
 
 
-def start_exists(source: Source, start: str) -> None:
-    """Report a start that is not a state of the file."""
+def start_exists(source: Source, start: str) -> bool:
+    """Tell whether the start is a state of the file; report it where it is not."""
     tables = state_tables(source.file)
     if start not in tables:
         what = f"{start!r} is not a state"
         source.problem(("start",), what, rule="unknown-state", nearest=nearest(start, tables))
+    return start in tables
 
 
 def _copied(
@@ -97,8 +98,9 @@ def _part(source: Source, name: str, table: Mapping[str, Any]) -> dict[str, Stat
         expected = f"the exits {', '.join(top['exits'])}"
         source.problem((name, event), what, rule="part-exit", expected=expected)
     before = len(source.problems)
+    if not start_exists(part, top["start"]):
+        return {}
     states = read_states(part, None)
-    start_exists(part, top["start"])
     if len(source.problems) > before:
         return {}
     first = f"{name}.{top['start']}"

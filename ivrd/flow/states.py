@@ -75,7 +75,7 @@ def read_state(source: Source, name: str, table: Mapping[str, Any], *, start: bo
             source.problem(
                 (name, key), "unknown key", rule="unknown-key", expected=expected, nearest=near
             )
-    if len(source.problems) > before or not source.form((name,), plain, _KEYS):
+    if not source.form((name,), plain, _KEYS):
         return None
     kind = _kind(source, name, plain, start=start)
     if kind is None:
@@ -134,16 +134,24 @@ def _kind(source: Source, name: str, plain: Mapping[str, Any], *, start: bool) -
         expected = "one of say, do, if, keys, collect, use"
         source.problem((name,), "does nothing", rule="no-kind", expected=expected)
     else:
-        for key in plain.keys() - _FITTING[kind]:
-            what = f"has no meaning in a state with {found[0]!r}" if found else "has no meaning"
-            fitting = f"one of {', '.join(sorted(_FITTING[kind]))}" if _FITTING[kind] else None
-            source.problem((name, key), what, rule="misplaced-key", expected=fitting)
+        _only_fitting(source, name, kind, plain)
     if kind is Kind.DO and "within_s" not in plain:
         expected = "how many seconds the answer may take"
         source.problem((name,), "has no 'within_s'", rule="no-time-out", expected=expected)
     if kind is Kind.BRANCH:
         source.form((name,), plain, _KEYS, required=("yes", "no"))
     return kind if len(source.problems) == before else None
+
+
+def _only_fitting(source: Source, name: str, kind: Kind, plain: Mapping[str, Any]) -> None:
+    """Report keys that a state of this kind would not look at."""
+    fitting = _FITTING[kind]
+    if plain.get("do") in CARD_ORDERS:
+        fitting -= {"wait", "wait_s"}
+    for key in [key for key in plain if key not in fitting]:
+        what = f"has no meaning in a {kind.value} state"
+        expected = f"one of {', '.join(sorted(fitting))}" if fitting else "only edges"
+        source.problem((name, key), what, rule="misplaced-key", expected=expected)
 
 
 def _built(
