@@ -31,6 +31,7 @@ from ivrd.events import (
 from sim.faults import Fault, Faults
 from sim.party import Ending, Leg, Party, Play
 from sim.phone import Fails, Outcome, Rings
+from sim.player import Player
 
 _ABILITIES = frozenset({Ability.DIAL, Ability.ANSWER_SUPERVISION})
 _DIGITS = {key: Event(T_DIGIT, None, {"key": key}) for key in KEYS}
@@ -79,8 +80,7 @@ class SoftwareChannel(Channel):
         self._timing = timing
         self._directory = directory
         self._timer: Timer | None = None  # of ringing, hooks and dialling
-        self._play: Play | None = None
-        self._play_timer: Timer | None = None
+        self._player = Player(clock, self._play_ended)
         self._hook_ids: list[CommandId] = []
         self._dial_id: CommandId = 0
         self._dial_until_s = 0.0
@@ -130,7 +130,7 @@ class SoftwareChannel(Channel):
         self._cancel_timer()
         self._hook_ids = [id]
         self._timer = self._clock.call_later(self._timing.on_hook_s, self._on_hook_done)
-        cut = self._cut()
+        cut = self._player.cut()
         leg = self._end_leg(by)
         if cut:
             self._send_eof(cut)
@@ -164,28 +164,21 @@ class SoftwareChannel(Channel):
         if self.state is not State.TALKING or leg is None:
             self._send(T_EOF, id, {"heard_s": 0.0, "whole": False})
             return
-        cut = self._cut()
-        play = self._play = leg.begin_play(id, tuple(utterances))
+        cut = self._player.cut()
         faults = self._call_faults or self._faults
-        play.endless = faults is not None and faults.endless()
-        if leg.party.follows_sentences:
-            self._next_sentence(play)
-        else:
-            self._play_timer = self._clock.call_later(play.samples / SAMPLE_RATE, self._play_done)
+        endless = faults is not None and faults.endless()
+        play = self._player.begin(leg, id, tuple(utterances), endless=endless)
         if cut:
             self._send_eof(cut)
-        leg.tell_answered()
-        if self._play is play:
-            leg.party.playing(play.utterances)
-        if self._play is play and leg.party.follows_sentences and play.utterances:
-            leg.party.hears(play.utterances[0])
+        self._player.tell(play)
 
     def stop(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
         """Stop the play with this id → its T_EOF."""
-        if self.dead or self._play is None or self._play.id != id:
+        playing = self._player.play
+        if self.dead or playing is None or playing.id != id:
             return
         leg = self.leg
-        cut = self._cut()
+        cut = self._player.cut()
         if cut:
             self._send_eof(cut)
         self._tell_silence(leg)
@@ -216,7 +209,7 @@ class SoftwareChannel(Channel):
         was, rang = self.state, self._timer is not None
         self.state = State.IDLE if was is State.RINGING else State.GONE
         self._cancel_timer()
-        cut = self._cut()
+        cut = self._player.cut()
         self._end_leg(Ending.FAR_END)
         if was is State.RINGING:
             if rang:
@@ -249,7 +242,7 @@ class SoftwareChannel(Channel):
         """Answer nothing any more; a caller hears silence, and is not told."""
         self.dead = True
         self._cancel_timer()
-        cut = self._cut()
+        cut = self._player.cut()
         self._hook_ids = []
         if self.state is State.ANSWERING:
             self.state = State.RINGING
@@ -285,7 +278,7 @@ class SoftwareChannel(Channel):
         """End whatever is on; the channel is of no use after this."""
         self.dead = True
         self._cancel_timer()
-        self._cut()
+        self._player.cut()
         for faults in (self._faults, self._call_faults):
             if faults:
                 faults.end()
@@ -320,31 +313,9 @@ class SoftwareChannel(Channel):
         for id_ in ids:
             self._send(T_ONH, id_)
 
-    def _next_sentence(self, play: Play) -> None:
-        """Set the timer for the end of the sentence that is heard now."""
-        samples = sum(p.samples for u in play.utterances[: play.next + 1] for p in u.prompts)
-        ends_s = play.start_s + samples / SAMPLE_RATE - self._clock.monotonic()
-        self._play_timer = self._clock.call_later(ends_s, self._sentence_done)
-
-    def _sentence_done(self) -> None:
-        play, leg = self._play, self.leg
-        if play is None or leg is None:
-            return
-        play.next += 1
-        if play.next >= len(play.utterances):
-            self._play_done()
-        else:
-            self._next_sentence(play)
-            leg.party.hears(play.utterances[play.next])
-
-    def _play_done(self) -> None:
-        play, leg = self._play, self.leg
-        self._play_timer = None
-        if play is None or leg is None:
-            return
+    def _play_ended(self, play: Play) -> None:
+        leg = self.leg
         if not play.endless:
-            play.heard = play.samples
-            self._play = None
             self._send_eof(play)
         self._tell_silence(leg)
 
@@ -391,21 +362,9 @@ class SoftwareChannel(Channel):
 
     # Small parts ------------------------------------------------------------------------
 
-    def _cut(self) -> Play | None:
-        """Silence what is playing, and return it."""
-        play = self._play
-        if play is None:
-            return None
-        play.heard = play.heard_by(self._clock.monotonic())
-        self._play = None
-        if self._play_timer:
-            self._play_timer.cancel()
-            self._play_timer = None
-        return play
-
     def _tell_silence(self, leg: Leg | None) -> None:
         """Tell the party, unless the line has begun another play or ended the call already."""
-        if leg and leg is self.leg and (self._play is None or self._play_timer is None):
+        if leg and leg is self.leg and not self._player.audible:
             leg.party.silence()
 
     def _end_leg(self, by: Ending) -> Leg | None:

@@ -214,6 +214,7 @@ def test_what_one_caller_does_moves_no_other() -> None:
     habits = [crowd.send_one().habits for _ in range(5)]
     other = Crowd(clock, lambda *_: None, SUBSCRIBERS, MONTHS, seed=3, calls_a_day=100)
     assert [other.send_one().habits for _ in range(5)] == habits
+    assert len(set(habits)) == 5
     assert crowd.tally["ended by busy"] == 4
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import wave
+import weakref
 from itertools import pairwise
 from pathlib import Path
 
@@ -139,3 +141,17 @@ def test_a_call_remembers_one_entry_for_each_play_and_no_audio(rig: Rig) -> None
         rig.clock.run_for(1)
     assert len(leg.plays) == 4
     assert rig.lines[0].names.count(T_EOF) == 3
+
+
+def test_the_card_keeps_nothing_of_a_call_that_is_over(rig: Rig) -> None:
+    rig.card.channels[0].connect(lambda _: None)
+    leg = talking_leg(rig)
+    rig.card.channels[0].play(1, [rig.voice("welcome", 1.0)])
+    rig.clock.run_for(0.5)
+    leg.hang_up()
+    rig.card.channels[0].on_hook(2)
+    rig.clock.run_for(1)
+    gone = weakref.ref(leg.party)
+    del leg
+    gc.collect()
+    assert gone() is None
