@@ -29,11 +29,18 @@ from ivrd.events import (
     MASKED_KEY,
     T_DIGIT,
     T_EOF,
+    T_LC,
+    T_LCTERM,
     T_LONG,
+    T_MACHINE,
     T_MAXDT,
+    T_RING,
+    T_RINGOFF,
     T_TERMDT,
     T_TIME,
     U_KEY,
+    U_STOP,
+    U_TIME,
     U_TRIES,
     CommandId,
     Data,
@@ -49,6 +56,8 @@ _HOOKS: Mapping[str, Callable[[CommandId], Command]] = {
     "transfer": Transfer,
 }
 _DIGITS = frozenset("0123456789")
+_UNASKED = frozenset({T_RING, T_RINGOFF, T_LC, T_LCTERM, T_MACHINE, U_STOP, U_TIME})
+"""The events that answer no order, and so come without an id."""
 
 
 class Call:
@@ -144,7 +153,11 @@ class Call:
             keyed_s = event.data.get("keyed_s", at_s)
             self._key(str(event.data.get("key", "")), float(keyed_s), at_s)  # type: ignore[arg-type]  # the line's own number
         elif event.id is None:
-            self._happened(event.name, at_s)
+            # an answer that names no order may be a late one to an earlier order
+            if event.name in _UNASKED:
+                self._happened(event.name, at_s)
+            else:
+                self.stale += 1
         elif event.id == self._timer and event.name == T_TIME:
             self._timer = None
             self._time_out(at_s)
@@ -269,7 +282,14 @@ class Call:
             self.stale += 1
             return
         self._move(state.on_key, at_s, barged=True)
-        self._key(key, self._last_key_s, at_s)
+        entered = self.machine.states[self.state]
+        if entered.asks and _could_begin(entered, key):
+            self._key(key, self._last_key_s, at_s)
+            return
+        # used-up tries, or what the edge has set, led elsewhere: the key means nothing there
+        self.stale += 1
+        if entered.asks:
+            self._start_timer(entered.first_s)
 
     def _asking_target(self, state: State) -> State | None:
         """Return the question behind a statement, through branches, if there is one."""
@@ -335,7 +355,7 @@ class Call:
             return None
         if state.collect is not None:
             self.data.pop(state.collect.into, None)
-        if barged:
+        if barged and state.asks:
             return None
         sentences = said + self._sentences(state.say)
         if sentences:
@@ -446,4 +466,6 @@ class Call:
 
 def _could_begin(question: State, key: str) -> bool:
     """Whether `key` may cut a statement short: a digit, or a key on the menu behind it."""
-    return key in _DIGITS or key == MASKED_KEY or f"key {key}" in question.edges
+    if key == MASKED_KEY:
+        return question.collect is not None and question.collect.private
+    return key in _DIGITS or f"key {key}" in question.edges
