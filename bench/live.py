@@ -16,8 +16,9 @@ from ivrd.billing.pool import LookupPool
 from ivrd.clock import LoopClock, Timer
 from ivrd.commands import SAMPLE_RATE
 from ivrd.config import Config
-from ivrd.line import Line, LineSettings
+from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
+from ivrd.records import LineSettings
 from ivrd.runner import BillingHealth, PooledActions
 from ivrd.simulation import months_before, subscribers
 from sim.card import SoftwareCard

@@ -24,8 +24,8 @@ from ivrd.flow.check import check_flow
 from ivrd.flow.load import load_flow
 from ivrd.flow.machine import FlowMachine
 from ivrd.flow.spec import Flow
-from ivrd.line import Actions, Service
 from ivrd.prompts import Voices
+from ivrd.service import Actions, Service
 
 FACTS = ("several_languages", "closed", "own_line_only", "check_caller", "by_password", "caller")
 """What the enquiry service tells a flow when a call starts."""

@@ -17,7 +17,7 @@ from ivrd import resources
 from ivrd.billing.mapping_problems import problems_of
 from ivrd.card import MAX_CHANNELS
 from ivrd.errors import ConfigError, Problem, nearest
-from ivrd.line import Role
+from ivrd.records import Role
 from ivrd.toml_file import TomlFile
 
 _RANGES = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*\Z")

@@ -20,9 +20,11 @@ from ivrd.clock import Clock, LoopClock
 from ivrd.commands import Say
 from ivrd.config import CardTable, Config, LinesTable
 from ivrd.errors import CardError, ConfigError, IvrdError, Problem, nearest
-from ivrd.line import CallRecord, Line, LineSettings, Service
+from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
+from ivrd.records import CallRecord, LineSettings
 from ivrd.runner import BillingHealth, PooledActions
+from ivrd.service import Service
 
 CARDS = "ivrd.cards"
 """Entry point group in which drivers are found by name."""
@@ -113,7 +115,7 @@ class Daemon:
             line.stopped = True
             line.stop_call("the daemon stops")
         until_s = self.clock.monotonic() + GRACE_S
-        while any(line.call for line in self.lines.values()):
+        while any(line.talk for line in self.lines.values()):
             if self.clock.monotonic() > until_s:
                 break
             await asyncio.sleep(0.05)

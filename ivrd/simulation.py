@@ -15,9 +15,11 @@ from typing import Any
 
 from ivrd.assembly import Parts, assemble, enquiry_service
 from ivrd.config import Config
-from ivrd.line import CallRecord, Line, LineSettings, Service
+from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
+from ivrd.records import CallRecord, LineSettings
 from ivrd.runner import InlineActions
+from ivrd.service import Service
 from sim.card import SoftwareCard
 from sim.clock import VirtualClock
 from sim.crowd import Crowd

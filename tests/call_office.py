@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
 from call_files import Besides, CallFile, Meets, config_for
-from ivrd.billing.engine import engine_from
-from ivrd.config import Config
 from ivrd.assembly import enquiry_service
-from ivrd.events import T_LC, T_RINGOFF, Data, Event
+from ivrd.billing.engine import engine_from
+from ivrd.commands import Play, Stop
+from ivrd.events import T_DIGIT, T_EOF, T_LC, T_RINGOFF, Data, Event
 from ivrd.flow.actions import Answer
-from ivrd.line import CallRecord, Counters, Line, LineSettings, Role, Status
+from ivrd.flow.machine import FlowMachine
+from ivrd.flow.spec import Kind
+from ivrd.line import Line
+from ivrd.records import CallRecord, Counters, LineSettings, Role, Status
 from ivrd.runner import InlineActions
 from ivrd.simulation import Office
-from ivrd.trace import CallTrace, read_trace
+from ivrd.trace import CallTrace, read_trace, replay
 from sim.caller import ScriptedCaller, Sentence
 from sim.channel import State
-from sim.faults import Fault
 from sim.script import parse_script
 
 TODAY = date(2026, 11, 21)
-START = datetime(2026, 11, 21, 10, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
+START = datetime(2026, 11, 21, 9, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
 CALL_WITHIN_S = 1200.0
 """No call lasts longer: the flow's own limit, and some."""
 
 BACK_WITHIN_S = 120.0
 """A line is back on hook and in service this long after the card works again."""
+
+SOON_S = 0.01
+"""Shorter than anything the card or a lookup takes."""
 
 _LIMIT_S = 0.03
 """Time limit in real seconds of lookups on a database that never answers."""
@@ -71,10 +76,9 @@ class ActionsMeeting:
         self._delay_s = delay_s
         registry = dict(office.parts.registry)
         for name, meeting in meets.items():
-            if name not in registry:
-                raise ValueError(f"no action {name!r}")
             if meeting.what == "fault":
                 registry[name] = replace(registry[name], do=_faulty)
+            assert name in registry, f"no action {name!r}"
         self._inner = InlineActions(registry, office.clock, delay_s)
         self._count: dict[str, int] = {}
 
@@ -120,9 +124,9 @@ def _faulty(_: Data) -> Answer:
 class Made:
     """A call that was made, and everything it left behind."""
 
-    office: Office
-    caller: ScriptedCaller
-    log: Path
+    failure: str | None = None
+    report: str = ""
+    heard: list[str] = field(default_factory=list)
     record: CallRecord | None = None
     status: Status = Status.IDLE
     reason: str = ""
@@ -130,54 +134,42 @@ class Made:
     back: bool = False
     """Whether the line is idle, on hook, and answers the next caller, once the card works."""
     text: str = ""
-    traces: list[CallTrace] = field(default_factory=list)
-
-    @property
-    def line(self) -> Line:
-        return self.office.lines[0]
+    events: int = 0
+    differences: list[str] = field(default_factory=list)
+    unended: int = 0
+    fired: set[tuple[str, str]] = field(default_factory=set)
+    silence_s: float = 0.0
 
     @property
     def remarks(self) -> list[str]:
-        return [remark.what for trace in self.traces for remark in trace.remarks]
+        return re.findall(r"^\S+ \S+ ! (\w+)", self.text, re.MULTILINE)
 
 
-Watch = Callable[[Line], None]
+def make_call(call: CallFile, databases: Databases, logs: Path, *, call_s: float = 0) -> Made:
+    """Make one scripted call, wait until its line has settled, and read its log back.
 
-
-def make_call(
-    call: CallFile,
-    databases: Databases,
-    logs: Path,
-    *,
-    extra_faults: tuple[Fault, ...] = (),
-    on_change: Callable[[Made], Watch] | None = None,
-    config: Config | None = None,
-) -> Made:
-    """Make one scripted call, wait until its line has settled, and read its log back."""
-    office = open_office(call, databases, logs, config)
+    `call_s` stands for the flow's own limit on the length of a call.
+    """
+    office = open_office(call, databases, logs)
+    if call_s:
+        flow = replace(office.parts.machine.flow, call_s=call_s)
+        office.lines[0].service = replace(office.service, machine=FlowMachine(flow))
+    made = Made()
     try:
-        script = replace(call.script, faults=(*call.script.faults, *extra_faults))
-        made = Made(office, ScriptedCaller(script, when_hears=lambda s: hears(s)), logs / "line-01.log")
-        hears = _besides(call, made)
-        if on_change is not None:
-            made.line.on_change = on_change(made)
-        made.caller.call(office.card)
-        settle(made)
-        made.back = comes_back(made.line, office) and answers(made.line, office)
-        return made
+        caller = ScriptedCaller(call.script, when_hears=_besides(call, office))
+        caller.call(office.card)
+        settle(made, caller, office)
+        made.back = comes_back(office) and answers(office)
     finally:
         office.close()
-        if (logs / "line-01.log").exists():
-            made.text = made.log.read_text(encoding="utf-8")
-            made.traces = list(read_trace(made.log))
+    read_log(made, logs / "line-01.log", office.lines[0].service.machine, office)
+    return made
 
 
-def open_office(
-    call: CallFile, databases: Databases, logs: Path, config: Config | None = None
-) -> Office:
+def open_office(call: CallFile, databases: Databases, logs: Path) -> Office:
     """Return an office of one line, as the call's file says."""
     sample = databases.no_bill_run if call.office.get("bill_run") == "open" else databases.sample
-    config = config or config_for(call, sample)
+    config = config_for(call, sample)
     lookup_s = float(call.office.get("lookup_s", "0.02"))
     settings = LineSettings(
         1,
@@ -194,32 +186,31 @@ def open_office(
     return office
 
 
-def settle(made: Made) -> None:
+def settle(made: Made, caller: ScriptedCaller, office: Office) -> None:
     """Run until the call is over and its line has settled; keep how it stands then."""
-    office, line = made.office, made.line
+    line = office.lines[0]
     busy = {Status.RINGING, Status.IN_CALL, Status.CLEARING}
-    office.clock.run_while(
-        lambda: line.status in busy or not made.caller.finished, CALL_WITHIN_S
-    )
+    office.clock.run_while(lambda: line.status in busy or not caller.finished, CALL_WITHIN_S)
     office.clock.run_for(10.0)  # what is late comes now
+    made.failure, made.report = caller.failure, caller.report()
+    made.heard = [sentence.sentence for sentence in caller.heard]
+    made.record = office.records[0] if office.records else None
     made.status, made.reason = line.status, line.reason
     made.counters = replace(line.counters)
-    made.record = office.records[0] if office.records else None
 
 
-def comes_back(made_line: Line, office: Office) -> bool:
+def comes_back(office: Office) -> bool:
     """Take all faults off the card, and return whether the line is soon idle and on hook."""
-    for channel in office.card.channels:
-        channel.clear_faults()
-    office.clock.run_while(lambda: made_line.status is not Status.IDLE, BACK_WITHIN_S)
-    on_hook = office.card.channels[made_line.number - 1].state is State.IDLE
-    return made_line.status is Status.IDLE and on_hook
+    line, channel = office.lines[0], office.card.channels[0]
+    channel.clear_faults()
+    office.clock.run_while(lambda: line.status is not Status.IDLE, BACK_WITHIN_S)
+    return line.status is Status.IDLE and channel.state is State.IDLE
 
 
-def answers(line: Line, office: Office) -> bool:
+def answers(office: Office) -> bool:
     """Return whether the line answers one more caller, who hangs up again."""
-    script = parse_script("listen\nhang up", None)
-    caller = ScriptedCaller(script)
+    line = office.lines[0]
+    caller = ScriptedCaller(parse_script("listen\nhang up"))
     line.stopped, line.settings.role = False, Role.ENQUIRY
     caller.call(office.card)
     office.clock.run_while(lambda: not caller.finished, CALL_WITHIN_S)
@@ -227,35 +218,109 @@ def answers(line: Line, office: Office) -> bool:
     return caller.passed and line.status is Status.IDLE
 
 
-def _besides(call: CallFile, made: Made) -> Callable[[Sentence], None]:
+# -- what happens besides ------------------------------------------------------------------------
+
+
+def _besides(call: CallFile, office: Office) -> Callable[[Sentence], None]:
     """Set what happens besides, at its time; return what is to be told each sentence."""
-    waiting = [step for step in call.besides if step.sentence is not None]
-    for step in call.besides:
-        if step.sentence is None:
-            made.office.clock.call_later(step.at_s, _doing(step, made))
+    line, clock = office.lines[0], office.clock
+    waiting = list(call.besides)
+
+    def happens(step: Besides, after_s: float) -> None:
+        if step in waiting:
+            waiting.remove(step)
+            clock.call_later(after_s, _doing(step, office))
 
     def heard(sentence: Sentence) -> None:
         for step in [step for step in waiting if step.sentence == sentence.sentence]:
-            waiting.remove(step)
-            made.office.clock.call_later(0.0, _doing(step, made))
+            happens(step, 0.0)
 
+    def changed(_: Line) -> None:
+        state = line.talk.call.state if line.talk else ""
+        for step in [step for step in waiting if step.state and step.state == state]:
+            happens(step, SOON_S)
+
+    line.on_change = changed
+    for step in [step for step in waiting if not (step.sentence or step.state)]:
+        happens(step, step.at_s)
     return heard
 
 
-def _doing(step: Besides, made: Made) -> Callable[[], None]:
-    line = made.line
+def _doing(step: Besides, office: Office) -> Callable[[], None]:
+    line, channel = office.lines[0], office.card.channels[0]
     does: dict[str, Callable[[], None]] = {
         "stops": lambda: line.stop_call("operator"),
         "shuts": line.shut,
-        "reloads": lambda: reload(made.office, line),
+        "reloads": lambda: reload(office),
         "closes": lambda: setattr(line, "stopped", True),
-        "rings_off": lambda: line.channel.emit(Event(T_RINGOFF)),
-        "loses_loop": lambda: line.channel.emit(Event(T_LC, None, {"cause": "loop current lost"})),
+        "rings_off": lambda: channel.emit(Event(T_RINGOFF)),
+        "loses_loop": lambda: channel.emit(Event(T_LC, None, {"cause": "loop current lost"})),
+        "hangs_up": lambda: channel.leg.hang_up() if channel.leg else None,
     }
     return does[step.what]
 
 
-def reload(office: Office, line: Line) -> None:
-    """Give the line a service made of files read anew, as the daemon does."""
+def reload(office: Office) -> None:
+    """Give the lines a service made of files read anew, as the daemon does."""
     parts = office.parts.reloaded()
-    line.service = enquiry_service(parts.config, parts, office.service.actions)
+    for line in office.lines:
+        line.service = enquiry_service(parts.config, parts, office.service.actions)
+
+
+# -- what the log shows --------------------------------------------------------------------------
+
+
+def came_to(made: Made, state: str) -> float:
+    """Return when the first call of the log came to a state, in seconds."""
+    found = re.search(rf"^\S+ (\S+) = {re.escape(state)}$", made.text, re.MULTILINE)
+    assert found is not None, f"the call never came to {state}"
+    return float(found[1])
+
+
+def read_log(made: Made, log: Path, machine: FlowMachine, office: Office) -> None:
+    """Read a line's log, replay all its calls, and keep what that shows."""
+    made.text = log.read_text(encoding="utf-8")
+
+    def fired(state: str, trigger: str, _: str) -> None:
+        made.fired.add((state, trigger))
+
+    for number, trace in enumerate(read_trace(log)):
+        by = machine if trace.head.hash == machine.hash else office.parts.machine
+        difference = replay(trace, by, fired)
+        if difference is not None:
+            made.differences.append(str(difference))
+        made.unended += trace.ended is None
+        if number == 0:
+            made.events = len(trace.steps)
+            made.silence_s = longest_silence_s(trace, by)
+
+
+def longest_silence_s(trace: CallTrace, machine: FlowMachine) -> float:
+    """Return the longest time in which nothing was spoken and nothing was asked."""
+    longest = silent_from = 0.0
+    playing: int | None = None
+    state = machine.flow.start
+    for step in trace.steps:
+        ours = playing is None and _our_turn(machine, state)
+        if ours:
+            longest = max(longest, step.at_s - silent_from)
+        if step.event.name == T_EOF and step.event.id == playing:
+            playing, silent_from = None, step.at_s
+        for _, _, command in step.orders:
+            if isinstance(command, Play):
+                playing = command.id
+            elif isinstance(command, Stop) and command.id == playing:
+                playing, silent_from = None, step.at_s
+        if step.event.name == T_DIGIT and not ours:
+            silent_from = step.at_s
+        if step.state is not None:
+            if not _our_turn(machine, state):
+                silent_from = step.at_s
+            state = step.state
+    return round(longest, 3)
+
+
+def _our_turn(machine: FlowMachine, state: str) -> bool:
+    """Whether the caller, connected, waits for us in this state."""
+    spec = machine.states[state]
+    return spec.kind in {Kind.DO, Kind.STATEMENT} and spec.do not in {"off_hook", "on_hook"}

@@ -14,8 +14,7 @@ from ivrd.line import Line
 
 def line_view(line: Line, now_s: float) -> dict[str, Any]:
     """Return one line; numbers of callers are masked, times are seconds."""
-    call = line.call
-    began_s = line.call_began_s()
+    talk = line.talk
     return {
         "line": line.number,
         "card": line.settings.card,
@@ -24,13 +23,13 @@ def line_view(line: Line, now_s: float) -> dict[str, Any]:
         "stopped": line.stopped,
         "status": line.status.value,
         "reason": line.reason,
-        "call": line.call_id,
-        "caller": line.caller,
-        "direction": line.direction,
-        "lang": call.lang if call else "",
-        "step": call.state if call else "",
+        "call": talk.id if talk else "",
+        "caller": talk.caller if talk else "",
+        "direction": talk.direction if talk else "",
+        "lang": talk.call.lang if talk else "",
+        "step": talk.call.state if talk else "",
         "in_step_s": round(now_s - line.since_s, 3),
-        "in_call_s": round(now_s - began_s, 3) if began_s is not None else None,
+        "in_call_s": round(now_s - talk.began_s, 3) if talk else None,
         "sentence": line.last_sentence,
         "calls": line.counters.calls,
         "counters": asdict(line.counters),
