@@ -15,7 +15,7 @@ from ivrd.cli.keyboard import CTRL_C, END, Keyboard
 from ivrd.cli.output import EXIT_NO, json_option
 from ivrd.cli.service import enquiry_flow
 from ivrd.cli.settings import settings
-from ivrd.cli.telephone import Display, Talk, key_words
+from ivrd.cli.telephone import HANG_UP, Display, Talk, key_words
 from ivrd.config import Config
 from ivrd.control.client import ControlClient, Phone
 from ivrd.errors import ConfigError, Problem, nearest
@@ -31,12 +31,12 @@ SILENT_S = 4.0
 PATIENCE_S = 60.0
 """How long a script waits for ivrd to finish speaking."""
 
-_HANG_UP = frozenset({"h", "H", "q", CTRL_C, END})
+_HANGS_UP = frozenset({HANG_UP, "H", "q", CTRL_C, END})
 
 
 @click.command()
 @click.option("--keys", help='Keys for a script: "1 202610# 1 88610001#". A blank waits until'
-              ' ivrd has finished speaking; "!5" keys at once.')  # fmt: skip
+              ' ivrd has finished speaking; "!5" keys at once, "h" hangs up.')  # fmt: skip
 @click.option("--caller", default="", metavar="NUMBER", help="The number you call from.")
 @click.option("--called", default="170", show_default=True, metavar="NUMBER",
               help="The number you call.")  # fmt: skip
@@ -148,13 +148,14 @@ async def _key(phone: Phone, talk: Talk, first: Sequence[str], words: Sequence[s
                 typing.cancel()
     else:
         await _by_script(phone, talk, [*first, *words])
-        await talk.settled(SILENT_S, PATIENCE_S)
+        if not (words and words[-1].endswith(HANG_UP)):
+            await talk.settled(SILENT_S, PATIENCE_S)
     if not talk.over:
         await phone.hang_up()
 
 
 async def _by_hand(phone: Phone, talk: Talk, keyboard: Keyboard) -> None:
-    while (key := await keyboard.key()) not in _HANG_UP:
+    while (key := await keyboard.key()) not in _HANGS_UP:
         if key in KEYS:
             talk.keyed(key)
             await phone.key(key)
@@ -165,6 +166,9 @@ async def _by_script(phone: Phone, talk: Talk, words: Sequence[str]) -> None:
     for word in words:
         at_once = word.startswith("!")
         if not await (talk.answered() if at_once else talk.settled(SETTLED_S, PATIENCE_S)):
+            return
+        if word.endswith(HANG_UP):
+            talk.left = []
             return
         for number, key in enumerate(word.removeprefix("!")):
             if number:

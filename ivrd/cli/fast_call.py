@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ivrd.cli.telephone import Display
+from ivrd.cli.telephone import HANG_UP, Display
 from ivrd.commands import Utterance
 from ivrd.config import Config
 from ivrd.simulation import Office
 from sim.caller import ScriptedCaller
 from sim.party import Ending, Leg
 from sim.script import keys_script
-from sim.steps import Script
+from sim.steps import HangUp, Listen, Script
 
 LONGEST_S = 3600.0
 
@@ -26,7 +27,7 @@ def fast_call(
     """Hold one call with the enquiry service; return whether all was keyed."""
     office = Office(config, datetime.now(config.zone), lines=1)
     try:
-        party = _Party(keys_script(" ".join(words), caller, called), display)
+        party = _Party(_script(words, caller, called), display)
         leg = party.call(office.card)
         office.clock.run_while(lambda: not party.finished, LONGEST_S)
         office.clock.run_until_idle(LONGEST_S)
@@ -38,6 +39,15 @@ def fast_call(
     if party.failure is not None:
         display.remark("failed", party.failure)
     return party.passed
+
+
+def _script(words: Sequence[str], caller: str, called: str) -> Script:
+    """Return the script for words of keys, the last of which may hang up."""
+    if not (words and words[-1].endswith(HANG_UP)):
+        return keys_script(" ".join(words), caller, called)
+    script = keys_script(" ".join(words[:-1]), caller, called)
+    before = () if words[-1].startswith("!") else (Listen(),)
+    return replace(script, steps=(*script.steps[:-1], *before, HangUp()))
 
 
 class _Party(ScriptedCaller):

@@ -7,9 +7,9 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 import click
 
@@ -17,6 +17,8 @@ from ivrd.cli.output import EXIT_NO, json_option, print_json
 from ivrd.cli.settings import settings
 from ivrd.config import Config
 from ivrd.errors import ConfigError, Problem
+
+Lines: TypeAlias = Generator[str, None, None]
 
 POLL_S = 0.2
 """How often a followed log is looked at."""
@@ -104,41 +106,44 @@ def call_lines(lines: Iterator[str], call_id: str) -> Iterator[str]:
             yield text
 
 
-def followed(file: Path, last: int) -> Iterator[str]:
+def followed(file: Path, last: int, pause: Callable[[float], None] = time.sleep) -> Lines:
     """Yield the `last` lines, then each line as it is written, through rotations; never ends."""
-    log = _waited_for(file)
-    before: deque[str] = deque(maxlen=last)
-    for path in log_files(file)[:-1]:
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as rotated:
-            before.extend(rotated)
-    rest = ""
-    for text in iter(log.readline, ""):
-        if text.endswith("\n"):
-            before.append(text)
-        else:
-            rest = text
-    yield from before
-    while True:
-        # looked at before the last read: what was written until the rotation is still read
-        rotated_away = _was_rotated(log, file)
-        text = log.readline()
-        rest += text
-        if rest.endswith("\n"):
-            yield rest
-            rest = ""
-        elif rotated_away and not text:
-            log.close()
-            log, rest = _waited_for(file), ""
-        elif not text:
-            time.sleep(POLL_S)
+    log = _waited_for(file, pause)
+    try:
+        before: deque[str] = deque(maxlen=last)
+        for path in log_files(file)[:-1]:
+            with path.open(encoding="utf-8", errors="replace", newline="\n") as rotated:
+                before.extend(rotated)
+        rest = ""
+        for text in iter(log.readline, ""):
+            if text.endswith("\n"):
+                before.append(text)
+            else:
+                rest = text
+        yield from before
+        while True:
+            # looked at before the last read: what was written until the rotation is still read
+            rotated_away = _was_rotated(log, file)
+            text = log.readline()
+            rest += text
+            if rest.endswith("\n"):
+                yield rest
+                rest = ""
+            elif rotated_away and not text:
+                log.close()
+                log, rest = _waited_for(file, pause), ""
+            elif not text:
+                pause(POLL_S)
+    finally:
+        log.close()
 
 
-def _waited_for(file: Path) -> TextIO:
+def _waited_for(file: Path, pause: Callable[[float], None]) -> TextIO:
     while True:
         try:
             return file.open(encoding="utf-8", errors="replace", newline="\n")
         except FileNotFoundError:
-            time.sleep(POLL_S)
+            pause(POLL_S)
 
 
 def _was_rotated(log: TextIO, file: Path) -> bool:

@@ -12,11 +12,18 @@ import click
 from ivrd.cli.output import print_json
 from ivrd.events import KEYS
 
+HANG_UP = "h"
+"""The word of a script, and the key of a keyboard, that hangs up."""
+
 
 def key_words(text: str) -> list[str]:
     """Return the words of a script of keys. Raises `click.UsageError` for what is no key."""
     words = text.split()
-    for word in words:
+    for number, word in enumerate(words, start=1):
+        if word.removeprefix("!") == HANG_UP:
+            if number < len(words):
+                raise click.UsageError(f"--keys: nothing can follow {word!r}, it hangs up")
+            continue
         wrong = set(word.removeprefix("!")) - KEYS
         if wrong or word == "!":
             told = "".join(sorted(wrong)) or word

@@ -54,6 +54,7 @@ class Terminal:
             command, stdin=slave, stdout=slave, stderr=slave, env=environment,
             start_new_session=True,
         )  # fmt: skip
+        self.raw = ""
         self.text = ""
         """All that was written, without what moves the cursor or changes colours."""
 
@@ -101,4 +102,5 @@ class Terminal:
     def _read(self, timeout_s: float) -> None:
         ready, _, _ = select.select([self._fd], [], [], timeout_s)
         if ready:
-            self.text += _SEQUENCE.sub("", os.read(self._fd, 65536).decode(errors="replace"))
+            self.raw += os.read(self._fd, 65536).decode(errors="replace")
+            self.text = _SEQUENCE.sub("", self.raw)

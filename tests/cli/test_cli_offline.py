@@ -165,9 +165,19 @@ def test_keys_that_could_not_be_keyed_make_the_answer_no(invoke: Invoke, sample:
     assert "ended" in result.stderr
 
 
+def test_a_script_can_hang_up_in_the_middle(invoke: Invoke, sample: Path) -> None:
+    result = invoke(sample, "call", "--fast", "--keys", "!2 !h")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1].endswith("ended by caller")
+    heard_out = invoke(sample, "call", "--fast", "--keys", "2 h")
+    assert heard_out.exit_code == 0
+    assert len(heard_out.stdout.splitlines()) > len(result.stdout.splitlines())
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [
+        (("--fast", "--keys", "1 h 2"), "'h'"),
         (("--fast",), "--keys"),
         (("--fast", "--keys", "1 2x"), "'x'"),
         (("--fast", "--keys", "1", "--caller", "one"), "'one'"),
