@@ -276,7 +276,7 @@ class Line:
             self.counters.card_faults += 1
             talk.ends("card", talk.before)
         elif name == U_STOP:
-            talk.ends("operator", talk.before)
+            talk.ends("error" if talk.failed else "operator", talk.before)
         elif name == T_LONG:
             talk.ends("too long", talk.before)
         elif name == T_ONH:
