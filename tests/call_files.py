@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ivrd.commands import Utterance
 from ivrd.config import Config
 from sim.script import Script, parse_script
 
@@ -27,8 +26,8 @@ _OFFICE = {
     "disclosure", "proof", "languages", "rings", "when_stopped", "closed", "role", "lookup_s",
     "zero_items", "bill_run", "calls_before", "months_back",
 }  # fmt: skip
-_MEETS = {"slow", "down", "locked", "wrong", "fault", "late"}
-_DOES = {"stops", "shuts", "reloads", "closes", "loses_loop", "rings_off"}
+_MEETS = {"slow", "down", "locked", "wrong", "gone", "fault", "late"}
+_DOES = {"stops", "shuts", "reloads", "closes", "loses_loop", "rings_off", "hangs_up"}
 _EXPECTS = {"ended_by", "left_in", "notes", "lang", "status", "remark", "counter"}
 
 
@@ -43,10 +42,11 @@ class Meets:
 
 @dataclass(frozen=True)
 class Besides:
-    """What somebody does when a sentence begins, or so many seconds after the call was placed."""
+    """What happens when a sentence begins or a state is come to, or so long after the call began."""
 
     what: str
     sentence: str | None = None
+    state: str | None = None
     at_s: float = 0.0
 
 
@@ -59,6 +59,8 @@ class CallFile:
     script: Script
     office: dict[str, str] = field(default_factory=dict)
     meets: dict[str, Meets] = field(default_factory=dict)
+    too_long_in: str = ""
+    """A state in which the call's time shall be up, by a shorter limit on its length."""
     besides: list[Besides] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     expected: dict[str, list[str]] = field(default_factory=dict)
@@ -160,7 +162,3 @@ def config_for(call: CallFile, database: Path) -> Config:
         }
     )
 
-
-def spoken(utterances: tuple[Utterance, ...]) -> list[str]:
-    """Return the names of sentences."""
-    return [utterance.sentence for utterance in utterances]

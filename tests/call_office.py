@@ -55,6 +55,8 @@ class Databases:
     """Every table is a view that takes for ever."""
     wrong: Path
     """Each account stands there twice, and amounts are words."""
+    gone: Path
+    """No account is in service any more."""
     locked: Path
     """Another connection holds it."""
     missing: Path
@@ -99,6 +101,7 @@ class ActionsMeeting:
         file = {
             "slow": self._databases.slow, "down": self._databases.missing,
             "locked": self._databases.locked, "wrong": self._databases.wrong,
+            "gone": self._databases.gone,
         }.get(what)  # fmt: skip
         if file is None:
             yield
@@ -151,18 +154,20 @@ def make_call(call: CallFile, databases: Databases, logs: Path, *, call_s: float
     `call_s` stands for the flow's own limit on the length of a call.
     """
     office = open_office(call, databases, logs)
+    machine = office.service.machine
     if call_s:
-        flow = replace(office.parts.machine.flow, call_s=call_s)
-        office.lines[0].service = replace(office.service, machine=FlowMachine(flow))
+        machine = FlowMachine(replace(machine.flow, call_s=call_s))
+        office.lines[0].service = replace(office.service, machine=machine)
     made = Made()
     try:
         caller = ScriptedCaller(call.script, when_hears=_besides(call, office))
         caller.call(office.card)
         settle(made, caller, office)
+        office.lines[0].service = office.service
         made.back = comes_back(office) and answers(office)
     finally:
         office.close()
-    read_log(made, logs / "line-01.log", office.lines[0].service.machine, office)
+    read_log(made, logs / "line-01.log", machine, office)
     return made
 
 

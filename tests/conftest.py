@@ -9,12 +9,16 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from call_office import TODAY, Databases
+from call_families import FILES, REACHED_BY
+from call_files import CallFile
+from call_office import SOON_S, TODAY, Databases, Made, came_to, make_call, open_office
 from ivrd.billing.sample_tables import write_sample
+from ivrd.flow.spec import Flow
 
 TABLES = ("TB_SERV", "TB_ZHANGDAN", "TB_BILLING_RUN", "TB_TOLL_TICKET")
 
@@ -31,42 +35,84 @@ def sample_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def databases(sample_db: Path) -> Iterator[Databases]:
     """Return the sample database, and the same in bad states."""
     folder = sample_db.parent
-    no_run, slow, wrong, locked = (
-        folder / f"{name}.db" for name in ("no_run", "slow", "wrong", "locked")
+    no_run, slow, wrong, gone, locked = (
+        folder / f"{name}.db" for name in ("no_run", "slow", "wrong", "gone", "locked")
     )
     write_sample(no_run, TODAY, accounts=60, last_month_ready=False)
-    for copy in (slow, wrong, locked):
+    for copy in (slow, wrong, gone, locked):
         shutil.copy(sample_db, copy)
     _make_slow(slow)
     _make_wrong(wrong)
+    _change(gone, "UPDATE TB_SERV SET STATE_CD = 'F0X'")
     holder = sqlite3.connect(locked, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    yield Databases(sample_db, no_run, slow, wrong, locked, folder / "missing.db")
+    yield Databases(sample_db, no_run, slow, wrong, gone, locked, folder / "missing.db")
     holder.close()
+
+
+class Calls:
+    """Scripted calls, each made once, whoever asks for it."""
+
+    def __init__(self, databases: Databases, logs: Path) -> None:
+        self._databases = databases
+        self._logs = logs
+        self._made: dict[str, Made] = {}
+
+    def made(self, call: CallFile) -> Made:
+        """Return how the call went."""
+        if call.name not in self._made:
+            call_s = 0.0
+            if call.too_long_in:
+                base = self.made(FILES[REACHED_BY[call.too_long_in]])
+                call_s = came_to(base, call.too_long_in) + SOON_S
+            logs = self._logs / str(len(self._made))
+            self._made[call.name] = make_call(call, self._databases, logs, call_s=call_s)
+        return self._made[call.name]
+
+
+@pytest.fixture(scope="session")
+def enquiry_flow(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Flow:
+    """Return the enquiry flow, checked."""
+    logs = tmp_path_factory.mktemp("flow")
+    office = open_office(FILES["rich_bill_by_phone_number"], databases, logs)
+    office.close()
+    return office.parts.machine.flow
+
+
+@pytest.fixture(scope="session")
+def calls(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Calls:
+    """Return the maker of scripted calls."""
+    return Calls(databases, tmp_path_factory.mktemp("calls"))
 
 
 def _make_slow(file: Path) -> None:
     """Make every table a view whose rows never come."""
     never = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-    with sqlite3.connect(file) as connection:
-        for table in TABLES:
-            connection.execute(f"ALTER TABLE {table} RENAME TO {table}_ROWS")
-            connection.execute(
-                f"CREATE VIEW {table} AS SELECT * FROM {table}_ROWS WHERE ({never}) > 0"  # noqa: S608 - names of our own
-            )
-    connection.close()
+    for table in TABLES:
+        _change(
+            file,
+            f"ALTER TABLE {table} RENAME TO {table}_ROWS",
+            f"CREATE VIEW {table} AS SELECT * FROM {table}_ROWS WHERE ({never}) > 0",  # noqa: S608 - names of our own
+        )
 
 
 def _make_wrong(file: Path) -> None:
     """Double every account, and write words where amounts belong."""
-    with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE DOUBLED AS SELECT * FROM TB_SERV")
-        connection.execute("INSERT INTO DOUBLED SELECT * FROM TB_SERV")
-        connection.execute("DROP TABLE TB_SERV")
-        connection.execute("ALTER TABLE DOUBLED RENAME TO TB_SERV")
-        connection.execute("UPDATE TB_ZHANGDAN SET TOTAL_FEE = 'much'")
-        connection.execute("UPDATE TB_TOLL_TICKET SET TOLL_FEE = 'much'")
-    connection.close()
+    _change(
+        file,
+        "CREATE TABLE DOUBLED AS SELECT * FROM TB_SERV",
+        "INSERT INTO DOUBLED SELECT * FROM TB_SERV",
+        "DROP TABLE TB_SERV",
+        "ALTER TABLE DOUBLED RENAME TO TB_SERV",
+        "UPDATE TB_ZHANGDAN SET TOTAL_FEE = 'much'",
+        "UPDATE TB_TOLL_TICKET SET TOLL_FEE = 'much'",
+    )
+
+
+def _change(file: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 @pytest.fixture
@@ -93,7 +139,10 @@ def _open_files() -> set[str]:
     found = set()
     for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - descriptors, not a folder
         try:
-            found.add(f"{number} {os.readlink(f'/proc/self/fd/{number}')}")  # noqa: PTH115 - as above
+            file = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115 - as above
         except FileNotFoundError:
             continue
+        # SQLite keeps a closed file open while the same process holds a lock on it
+        if not file.endswith("locked.db"):
+            found.add(f"{number} {file}")
     return found
