@@ -11,6 +11,9 @@ from ivrd.cli.output import EXIT_NO, json_option, print_json, print_problems, pr
 from ivrd.cli.service import enquiry_flow, with_flow
 from ivrd.cli.settings import settings
 from ivrd.errors import FlowError
+from ivrd.flow.coverage import Coverage
+from ivrd.flow.machine import FlowMachine
+from ivrd.trace import read_trace, replay
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -44,6 +47,35 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     else:
         click.echo(f"ok: {config.flow_file}: {proved.name}@{proved.hash}, {states} states, "
                    f"{edges} transitions")  # fmt: skip
+
+
+@flow.command()
+@click.argument("files", nargs=-1, required=True, metavar="TRACE...", type=_FILE)
+@click.option("--flow", "flow_file", type=_FILE, help="Another flow file than that of ivrd.toml.")
+@json_option
+@click.pass_obj
+def coverage(
+    config_file: Path, files: tuple[Path, ...], flow_file: Path | None, as_json: bool
+) -> None:
+    """Say which transitions of the flow the calls in line logs have taken, and which not.
+
+    A call is replayed up to its first difference from the flow as it is now.
+    """
+    proved = enquiry_flow(with_flow(settings(config_file), flow_file))
+    taken, machine = Coverage(proved), FlowMachine(proved)
+    calls, differences = 0, []
+    for file in files:
+        for trace in read_trace(file):
+            calls += 1
+            difference = replay(trace, machine, taken.moved)
+            if difference is not None:
+                differences.append(str(difference))
+    if as_json:
+        print_json({**taken.as_json(), "calls": calls, "differences": differences})
+        return
+    click.echo(f"{taken.report()}\n{calls} calls in {len(files)} files")
+    for told in differences:
+        click.echo(f"counted up to a difference: {told}", err=True)
 
 
 @click.command("reload")

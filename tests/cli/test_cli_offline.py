@@ -268,6 +268,29 @@ def test_what_is_no_log_is_told_and_the_others_are_replayed(
     assert result.stdout.startswith("same")
 
 
+def test_coverage_counts_what_recorded_calls_have_taken(
+    invoke: Invoke, sample: Path, logs: Path
+) -> None:
+    files = [str(path) for path in logs.glob("line-*.log")]
+    told = json.loads(invoke(sample, "flow", "coverage", "--json", *files).stdout)
+    assert 20 < told["fired"] < told["transitions"]
+    assert told["fired"] + len(told["missing"]) == told["transitions"]
+    assert told["differences"] == []
+    text = invoke(sample, "flow", "coverage", *files).stdout
+    assert f"{told['fired']} of {told['transitions']} transitions" in text
+    one = told["missing"][0]
+    assert f"{one['file']}:{one['line']}: " in text
+
+
+def test_coverage_counts_up_to_a_difference_and_tells_it(
+    invoke: Invoke, own_sample: Path, logs: Path
+) -> None:
+    _edit(own_sample.parent / "fsm_specs" / "enquiry.toml", "first_s = 8", "first_s = 9")
+    result = invoke(own_sample, "flow", "coverage", str(logs / "line-01.log"))
+    assert result.exit_code == 0
+    assert "8.0" in result.stderr
+
+
 # -- doctor --------------------------------------------------------------------------------------
 
 
