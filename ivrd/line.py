@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ivrd.call import Call
-from ivrd.card import Channel, DialPermit
+from ivrd.card import RING_PERIOD_S, Channel, DialPermit
 from ivrd.clock import Clock
 from ivrd.commands import (
     CancelTimer,
@@ -62,6 +62,9 @@ PLAY_GRACE_S = 3.0
 
 WATCH_S = 15.0
 """Period of the watchdog, and its grace on top of what the flow allows."""
+
+RING_LOST_S = 2.5 * RING_PERIOD_S
+"""How long after a ring neither the next one nor its end may come before the line goes on hook."""
 
 DIAL_MARGIN_S = 2.0
 """How much earlier than the flow the card gives up a dial, so that it is the card that says why."""
@@ -188,12 +191,20 @@ class Line:
         self._rings += 1
         if self._rings < self.settings.rings:
             self._set_status(Status.RINGING)
+            self.clock.call_later(RING_LOST_S, partial(self._ring_lost, self.since_s))
             return
         caller, called = str(event.data.get("caller", "")), str(event.data.get("called", ""))
         facts = self.service.facts(caller, called)
         facts["closed"] = closed
         talk = self._begin(self.service, facts, caller, "in", None)
         self._in_call(talk, event)
+
+    def _ring_lost(self, since_s: float) -> None:
+        """Take a ringing as over whose end, or whose next ring, the card never told."""
+        if self.status is Status.RINGING and self.since_s == since_s:
+            self.counters.card_faults += 1
+            self._remark("ringing_without_end")
+            self._clear()
 
     def _begin(
         self,
