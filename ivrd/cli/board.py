@@ -120,7 +120,7 @@ def _grid(cells: Sequence[RenderableType], columns: int) -> Table:
     """Return cells in columns, row by row."""
     table = Table.grid(expand=True, padding=(0, 0))
     for _ in range(columns):
-        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        table.add_column(ratio=1)
     for start in range(0, len(cells), columns):
         row = list(cells[start : start + columns])
         table.add_row(*row, *[""] * (columns - len(row)))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
 from ivrd.card import MAX_CHANNELS
 from ivrd.cli.output import duration, json_option, print_facts, print_json
 from ivrd.cli.settings import settings
 from ivrd.simulation import DayReport, Office, run_day
 
-CALLS_A_LINE = 1400
-"""Calls a day that a line of a busy service gets: 45,000 on 32."""
+CALLS_A_LINE = 500
+"""Callers a day for each line: as many as leave a few of them turned away in the busiest hour."""
 
 
 @click.command()
@@ -46,7 +51,10 @@ def simulate(
     began_s = time.perf_counter()
     office = Office(config, midnight, lines=lines, logs=logs)
     try:
-        report = run_day(office, hours=hours, calls_a_day=calls or CALLS_A_LINE * lines, seed=seed)
+        with _progress(office, hours):
+            report = run_day(
+                office, hours=hours, calls_a_day=calls or CALLS_A_LINE * lines, seed=seed
+            )
     finally:
         office.close()
     took_s = time.perf_counter() - began_s
@@ -56,6 +64,18 @@ def simulate(
         _print(report)
     rate = report.hours * 3600 / took_s
     click.echo(f"took {took_s:.1f} s, {rate:,.0f} times as fast as the day", err=True)
+
+
+def _progress(office: Office, hours: float) -> AbstractContextManager[object]:
+    """Show on a terminal how far virtual time has come."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+
+    def reached() -> Text:
+        done_s = min(office.clock.monotonic(), hours * 3600)
+        return Text(f"simulated {duration(done_s)} of {hours:g} hours", style="dim")
+
+    return Live(get_renderable=reached, console=Console(stderr=True), transient=True)
 
 
 def _print(report: DayReport) -> None:

@@ -33,19 +33,26 @@ def _is_number(text: str) -> bool:
 
 
 def _print_fitted(columns: Sequence[str], texts: list[list[str]], right: list[bool]) -> None:
+    """Print whole columns, but the widest cut short where the terminal is too narrow for all."""
+    widths = _widths([list(columns), *texts])
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, is_right in zip(columns, right, strict=True):
+    for at, (name, is_right) in enumerate(zip(columns, right, strict=True)):
         table.add_column(
-            name, justify="right" if is_right else "left", no_wrap=True, overflow="ellipsis"
-        )
+            name, justify="right" if is_right else "left", no_wrap=True, overflow="ellipsis",
+            min_width=None if at == widths.index(max(widths)) else widths[at],
+        )  # fmt: skip
     for row in texts:
         table.add_row(*(Text(text) for text in row))
     Console(highlight=False).print(table)
 
 
+def _widths(rows: list[list[str]]) -> list[int]:
+    return [max(cell_len(row[at]) for row in rows) for at in range(len(rows[0]))]
+
+
 def _print_whole(columns: Sequence[str], texts: list[list[str]], right: list[bool]) -> None:
     rows = [list(columns), *texts]
-    widths = [max(cell_len(row[at]) for row in rows) for at in range(len(columns))]
+    widths = _widths(rows)
     for row in rows:
         parts = []
         for text, width, is_right in zip(row, widths, right, strict=True):

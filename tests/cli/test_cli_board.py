@@ -82,6 +82,14 @@ def test_a_window_shows_state_caller_step_times_and_sentence() -> None:
         assert part in text
 
 
+def test_a_tall_window_has_the_whole_sentence() -> None:
+    said = "请输入电话号码，按井号键结束，输错请按星号键重新输入。"
+    cut = _drawn([_talking(n) | {"sentence": said} for n in range(1, 9)], 80, 24)
+    assert "输入。" not in "\n".join(cut)
+    whole = _drawn([_talking(n) | {"sentence": said} for n in range(1, 9)], 80, 30)
+    assert "输入。" in "\n".join(whole)
+
+
 def test_times_go_on_between_messages() -> None:
     text = "\n".join(_drawn([_talking(3)], 80, 24, now_s=160.0))
     assert "1:02" in text
