@@ -136,7 +136,9 @@ def _window(view: dict[str, Any], now_s: float, height: int) -> Panel:
     elif view["call"]:
         facts = [_sides(f"{who}  {_step(view)}".strip(), _age(view, "in_step_s", now_s))]
     said = view["sentence"] if view["call"] else view["reason"]
-    last = Text(said or "", no_wrap=height < 6, overflow="ellipsis", style="italic")
+    tall = height > 5
+    last = Text(said or "", no_wrap=not tall, overflow="fold" if tall else "ellipsis",
+                style="italic")  # fmt: skip
     title = Text.assemble((f"{view['line']} ", "bold"), standing(view))
     return Panel(Group(*facts, last), title=title, title_align="left", height=height,
                  border_style=style, subtitle=_calls(view), subtitle_align="right")  # fmt: skip
