@@ -104,6 +104,7 @@ def _told(ctx: click.Context, error: Exception) -> int:
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("ivrd.toml"),
     envvar="IVRD_CONFIG",
+    show_envvar=True,
     help="The settings.  [default: ./ivrd.toml]",
 )
 @click.pass_context

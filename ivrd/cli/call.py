@@ -114,19 +114,34 @@ async def _call(
         query = {"caller": caller, "called": called} | ({"wav": "1"} if wav else {})
         phone = await client.phone(**query)
         talk = Talk(display)
-        keyer = asyncio.create_task(_key(phone, talk, first, words))
+        listening = asyncio.create_task(_listen(phone, talk, wav, display))
+        keying = asyncio.create_task(_key(phone, talk, first, words))
         try:
-            async for message in phone:
-                if isinstance(message, bytes):
-                    _write(wav, message, display)
-                else:
-                    talk.take(message)
+            await asyncio.wait({listening, keying}, return_when=asyncio.FIRST_COMPLETED)
+            if keying.done() and not talk.over:
+                _check_keying(keying)
+            await listening
         finally:
-            keyer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keyer
+            listening.cancel()
+            keying.cancel()
+            await asyncio.gather(listening, keying, return_exceptions=True)
             await phone.close()
     return talk.went_well()
+
+
+async def _listen(phone: Phone, talk: Talk, wav: Path | None, display: Display) -> None:
+    """Take all that the telephone tells, to its end."""
+    async for message in phone:
+        if isinstance(message, bytes):
+            _write(wav, message, display)
+        else:
+            talk.take(message)
+
+
+def _check_keying(keying: asyncio.Task[None]) -> None:
+    """Raise what went wrong with the keys, but for a call that ended in that moment."""
+    with contextlib.suppress(ConnectionError):
+        keying.result()
 
 
 def _write(wav: Path | None, heard: bytes, display: Display) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ from ivrd.cli.settings import settings
 from ivrd.cli.watch import watch_live
 from ivrd.config import CardTable, Config
 from ivrd.daemon import Daemon, run_daemon
+from ivrd.errors import ControlError
 from ivrd.simulation import months_before
 
 DEMO, SOFTWARE = "demo", "software"
@@ -109,7 +111,8 @@ async def _run_watched(config: Config) -> None:
     await asyncio.wait({daemon, started}, return_when=asyncio.FIRST_COMPLETED)
     try:
         if not daemon.done():
-            await watch_live(config, f"q stops.  To call: {how_to_call(config)}")
+            with contextlib.suppress(ControlError):  # the view ends where the daemon does
+                await watch_live(config, f"q stops.  To call: {how_to_call(config)}")
     finally:
         started.cancel()
         if not daemon.done():

@@ -58,7 +58,7 @@ def sample_data(  # noqa: PLR0913, PLR0917 - one for each option
     Where DIR (this folder, if none is named) has no ivrd.toml, the sample one is written first.
     What is there already is left as it is.
     """
-    config_file: Path = folder / "ivrd.toml" if folder else ctx.obj
+    config_file = _config_file(ctx, folder)
     done: list[str] = []
     if flows:
         done += _copy_flows(config_file.parent)
@@ -78,6 +78,15 @@ def sample_data(  # noqa: PLR0913, PLR0917 - one for each option
     else:
         done.append(_left_alone(file, config, month_back(today, 1)))
     _tell(done, config, file, month_back(today, 1), as_json=as_json)
+
+
+def _config_file(ctx: click.Context, folder: Path | None) -> Path:
+    if folder is None:
+        return Path(ctx.obj)
+    named = ctx.find_root().get_parameter_source("config_file")
+    if named is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("name either DIR or --config, not both")
+    return folder / "ivrd.toml"
 
 
 def _copy_flows(folder: Path) -> list[str]:

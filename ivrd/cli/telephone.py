@@ -147,9 +147,9 @@ class Talk:
 
     def went_well(self) -> bool:
         """Return whether the call was held and all was keyed; say why where it was not."""
-        if self.left:
-            word = "the call ended" if self.over else "ivrd fell silent"
-            self._display.remark("failed", f"{word} before {' '.join(self.left)} could be keyed")
-        elif not self.over:
+        if not self.over:
             self._display.remark("failed", "the call was cut off: the daemon has gone")
+        elif self._ended_by and self.left:
+            told = f"the call ended before {' '.join(self.left)} could be keyed"
+            self._display.remark("failed", told)
         return bool(self._ended_by) and not self.left

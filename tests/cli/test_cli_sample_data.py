@@ -119,6 +119,12 @@ def test_a_database_server_is_not_written_to(invoke: Invoke, own_sample: Path) -
     assert "billing.url" in result.stderr
 
 
+def test_a_folder_and_settings_at_once_are_wrong_use(invoke: Invoke, own_sample: Path) -> None:
+    result = invoke(own_sample, "sample-data", str(own_sample.parent))
+    assert result.exit_code == 2
+    assert "not both" in result.stderr
+
+
 def test_flows_are_copied_and_used(empty: Path, invoke: Invoke) -> None:
     result = invoke(None, "sample-data", "--flows", "--accounts", "30")
     assert result.exit_code == 0, result.output
