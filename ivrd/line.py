@@ -357,7 +357,7 @@ class Line:
             return
         length_s = sum([utterance.duration_s for utterance in utterances])
         talk.sentences += len(utterances)
-        self.last_sentence = utterances[-1].text
+        self.last_sentence = self.log.shown(order.sentences[-1], utterances[-1].text)
         late = partial(self._play_late, talk, order.id, length_s)
         talk.begin_play(order.id, length_s + PLAY_GRACE_S, late)
         self.channel.play(order.id, utterances)

@@ -55,6 +55,7 @@ _WORDS_OF_JSON = frozenset({"true", "false", "null", "NaN", "Infinity"})
 _PARTLY = frozenset({"caller"})
 """Masked but for the last four, by which staff tell callers apart."""
 
+_log = structlog.get_logger("ivrd.linelog")
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -199,22 +200,45 @@ class TraceFile:
         self._flush = flush
         self._max_bytes = max_bytes
         self._size = path.stat().st_size
+        self._failing = False
+        self.lost = 0
+        """Texts that could not be written, the disk being full or worse."""
 
     def info(self, text: str) -> None:
-        """Write whole lines, rotating before them where they would not fit."""
+        """Write whole lines, rotating before them where they would not fit.
+
+        A caller is never left on the line for the sake of a log: what cannot be written is
+        counted, and told once in the daemon's own log until it can be written again.
+        """
+        try:
+            self._write(text)
+        except OSError as error:
+            self.lost += 1
+            if not self._failing:
+                file = self._handler.baseFilename
+                _log.error("line_log_not_written", file=file, why=error.strerror)
+            self._failing = True
+        else:
+            self._failing = False
+
+    def _write(self, text: str) -> None:
         if self._max_bytes and self._size + len(text) > self._max_bytes and self._size:
             self._handler.doRollover()
             self._size = 0
         self._size += len(text.encode())
+        if self._handler.stream is None:  # a rollover that failed has closed it
+            self._handler.stream = self._handler._open()  # noqa: SLF001 - as its own emit does
         stream = self._handler.stream
-        assert stream is not None  # noqa: S101 - opened without delay, and reopened by a rollover
         stream.write(text)
         if self._flush:
             stream.flush()
 
     def close(self) -> None:
         """Write what is left and close; safe to repeat."""
-        self._handler.close()
+        try:
+            self._handler.close()
+        except OSError as error:
+            _log.error("line_log_not_written", file=self._handler.baseFilename, why=error.strerror)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +291,10 @@ class LineLog:
             render_step(prefix, event, commands, state, self._mask, private_key=private_key)
         )
 
+    def shown(self, say: Say, text: str) -> str:
+        """Return `text`, which is how `say` is spoken; where that is private, `say` as logged."""
+        return text if self._mask(say.data) == say.data else _render_say(say, self._mask)
+
     def remark(self, now: datetime, at_s: float, what: str, **more: Json) -> None:
         """Write what the line has to say for itself."""
         self._log.info(f"{_stamp(now)} {at_s:.3f} ! {render_name(what)}{render_data(more)}\n")
@@ -281,5 +309,6 @@ def _finished(_logger: Any, _method: str, event: structlog.typing.EventDict) -> 
     return str(event["event"])
 
 
+@lru_cache(maxsize=16)
 def _stamp(now: datetime) -> str:
     return now.isoformat(timespec="milliseconds")
