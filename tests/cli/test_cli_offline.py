@@ -8,6 +8,7 @@ import sqlite3
 import wave
 from datetime import datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from cli_terminal import Invoke
@@ -57,6 +58,34 @@ def test_flow_check_takes_another_file(invoke: Invoke, sample: Path, own_sample:
     assert invoke(sample, "flow", "check", str(flow)).exit_code == 1
     assert invoke(sample, "flow", "check").exit_code == 0
     assert invoke(sample, "flow", "check", str(sample.parent / "none.toml")).exit_code == 2
+
+
+def test_flow_draw_prints_mermaid(invoke: Invoke, sample: Path) -> None:
+    result = invoke(sample, "flow", "draw")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("stateDiagram-v2\n")
+    assert "ask_month" in result.stdout
+    told = json.loads(invoke(sample, "flow", "draw", "--json").stdout)
+    assert told["drawing"] == result.stdout
+
+
+def test_flow_draw_writes_a_picture_that_is_xml(
+    invoke: Invoke, sample: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "enquiry.svg"
+    result = invoke(sample, "flow", "draw", "-o", str(picture))
+    assert result.exit_code == 0, result.output
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")  # noqa: S314 - our own picture
+    printed = invoke(sample, "flow", "draw", "--svg").stdout
+    assert printed == picture.read_text(encoding="utf-8")
+
+
+def test_a_picture_that_cannot_be_written_is_told(
+    invoke: Invoke, sample: Path, tmp_path: Path
+) -> None:
+    result = invoke(sample, "flow", "draw", "-o", str(tmp_path / "none" / "enquiry.svg"))
+    assert result.exit_code == 2
+    assert "enquiry.svg: No such file" in result.stderr
 
 
 # -- prompts and billing -------------------------------------------------------------------------
