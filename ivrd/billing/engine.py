@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -183,10 +182,24 @@ def _read_only_file(url: URL) -> URL:
     )
 
 
-class Deadline(threading.local):
-    """When the lookup of this thread must be done, in `time.monotonic` seconds."""
+DEADLINE = "ivrd.deadline"
+"""Under this name a connection's `info` holds its `Deadline`, where the driver needs one."""
 
-    at = float("inf")
+
+class Deadline:
+    """When the statement of a connection must be done, in `time.monotonic` seconds."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._at_s = float("inf")
+
+    def begin(self) -> None:
+        """Give the statement that begins now its time."""
+        self._at_s = time.monotonic() + self._limit_s
+
+    def passed(self) -> bool:
+        """Whether the statement has had its time."""
+        return time.monotonic() > self._at_s
 
 
 _STEPS = 2000
@@ -195,26 +208,26 @@ _STEPS = 2000
 
 def _limit_statements(engine: Engine, limit_s: float) -> None:
     """Have the time limit set up on every new connection."""
-    set_up: Callable[[Any], None]
+    set_up: Callable[[Any, Any], None]
     if engine.dialect.name == "sqlite":
-        deadline = Deadline()
 
-        def set_up(connection: Any) -> None:
-            connection.set_progress_handler(lambda: time.monotonic() > deadline.at, _STEPS)
+        def set_up(connection: Any, record: Any) -> None:
+            deadline = record.info[DEADLINE] = Deadline(limit_s)
+            connection.set_progress_handler(deadline.passed, _STEPS)
 
         @event.listens_for(engine, "before_cursor_execute")
-        def _start(*_: object) -> None:
-            deadline.at = time.monotonic() + limit_s
+        def _start(connection: Any, *_: object) -> None:
+            connection.info[DEADLINE].begin()
 
     elif engine.dialect.name == "postgresql":
 
-        def set_up(connection: Any) -> None:
+        def set_up(connection: Any, _: Any) -> None:
             _execute(connection, f"SET statement_timeout = {int(limit_s * 1000)}")
             _execute(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
 
     else:
 
-        def set_up(connection: Any) -> None:
+        def set_up(connection: Any, _: Any) -> None:
             maria = "mariadb" in str(_execute(connection, "SELECT VERSION()")).lower()
             limit = (
                 f"max_statement_time = {limit_s}"
@@ -225,8 +238,8 @@ def _limit_statements(engine: Engine, limit_s: float) -> None:
             _execute(connection, "SET SESSION TRANSACTION READ ONLY")
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _: object) -> None:
-        set_up(connection)
+    def _connected(connection: Any, record: Any) -> None:
+        set_up(connection, record)
 
 
 def _execute(connection: Any, statement: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from transitions import Machine
+from transitions import EventData, Machine, Transition
 
 from ivrd.flow.spec import Edge, Flow
 
@@ -20,6 +20,18 @@ class HasState(Protocol):
     state: str
 
 
+class _Move(Transition):
+    """A transition without conditions and callbacks, of which flows have none: only the move."""
+
+    def execute(self, event_data: EventData) -> bool:
+        setattr(event_data.model, event_data.machine.model_attribute, self.dest)
+        return True
+
+
+class _FlowMachine(Machine):
+    transition_cls = _Move
+
+
 class FlowMachine:
     """A flow and the state machine that moves its calls; shared, and without state of its own."""
 
@@ -28,7 +40,7 @@ class FlowMachine:
         self.states = flow.states
         self.private = flow.private
         self.hash = flow.hash
-        machine = Machine(
+        machine = _FlowMachine(
             model=None,
             states=list(flow.states),
             initial=flow.start,
