@@ -21,13 +21,13 @@ the log still replays.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from logging.handlers import RotatingFileHandler
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,8 @@ def render_value(value: Json) -> str:
         return _render_text(value)  # type: ignore[arg-type]  # the type was just looked at
     if kind is int:
         return str(value)
+    if kind is float and isfinite(value):  # type: ignore[arg-type]  # as above
+        return repr(value)
     return _dumps(value)
 
 
@@ -266,7 +268,7 @@ class LineLog:
         bare = structlog.wrap_logger(
             logger,
             processors=[_finished],
-            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            wrapper_class=_TraceLogger,
             context_class=dict,
         )
         self._log = bare.bind()
@@ -275,7 +277,7 @@ class LineLog:
         """Write the first line of a call; `private` holds for all of the call."""
         self._mask = Mask(private if self._mask_private else frozenset())
         facts = render_data(self._mask(head.facts))
-        self._log.info(
+        self._log.write(
             f"{_stamp(now)} 0.000 @ {head.call} {head.line} {head.flow}@{head.hash}"
             f" {head.lang} {head.first_id}{facts}\n"
         )
@@ -287,7 +289,7 @@ class LineLog:
         """Write one step of the call."""
         private_key = private_key and self._mask_private
         prefix = f"{_stamp(now)} {at_s:.3f}"
-        self._log.info(
+        self._log.write(
             render_step(prefix, event, commands, state, self._mask, private_key=private_key)
         )
 
@@ -297,11 +299,18 @@ class LineLog:
 
     def remark(self, now: datetime, at_s: float, what: str, **more: Json) -> None:
         """Write what the line has to say for itself."""
-        self._log.info(f"{_stamp(now)} {at_s:.3f} ! {render_name(what)}{render_data(more)}\n")
+        self._log.write(f"{_stamp(now)} {at_s:.3f} ! {render_name(what)}{render_data(more)}\n")
 
     def end(self, now: datetime, at_s: float, **summary: Json) -> None:
         """Write how the call ended."""
-        self._log.info(f"{_stamp(now)} {at_s:.3f} # ended{render_data(summary)}\n")
+        self._log.write(f"{_stamp(now)} {at_s:.3f} # ended{render_data(summary)}\n")
+
+
+class _TraceLogger(structlog.BoundLoggerBase):
+    """The only method that a trace needs; nothing of it is ever filtered out."""
+
+    def write(self, text: str) -> None:
+        self._proxy_to_logger("info", text)
 
 
 def _finished(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
