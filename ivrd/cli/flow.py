@@ -12,6 +12,7 @@ from ivrd.cli.service import enquiry_flow, with_flow
 from ivrd.cli.settings import settings
 from ivrd.errors import FlowError
 from ivrd.flow.coverage import Coverage
+from ivrd.flow.draw import mermaid, svg
 from ivrd.flow.machine import FlowMachine
 from ivrd.trace import read_trace, replay
 
@@ -47,6 +48,35 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     else:
         click.echo(f"ok: {config.flow_file}: {proved.name}@{proved.hash}, {states} states, "
                    f"{edges} transitions")  # fmt: skip
+
+
+@flow.command()
+@click.argument("file", required=False, type=_FILE)
+@click.option("--svg", "form", flag_value="svg", help="A picture of its own.")
+@click.option("--mermaid", "form", flag_value="mermaid",
+              help="Text for documents that render it.  [default, but for -o ….svg]")  # fmt: skip
+@click.option("-o", "--output", metavar="FILE", help="Write it there.",
+              type=click.Path(dir_okay=False, writable=True, path_type=Path))  # fmt: skip
+@json_option
+@click.pass_obj
+def draw(
+    config_file: Path, file: Path | None, form: str | None, output: Path | None, as_json: bool
+) -> None:
+    """Draw FILE, or the flow of ivrd.toml."""
+    proved = enquiry_flow(with_flow(settings(config_file), file))
+    if form is None:
+        form = "svg" if output is not None and output.suffix == ".svg" else "mermaid"
+    drawing = svg(proved) if form == "svg" else mermaid(proved)
+    told = {"flow": proved.name, "hash": proved.hash, "form": form}
+    if output is not None:
+        output.write_text(drawing, encoding="utf-8")
+        told["file"] = str(output)
+    else:
+        told["drawing"] = drawing
+    if as_json:
+        print_json(told)
+    else:
+        click.echo(drawing if output is None else f"drawn: {output}", nl=output is not None)
 
 
 @flow.command()

@@ -8,7 +8,7 @@ import sqlite3
 import wave
 from datetime import datetime
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from cli_terminal import Invoke
@@ -75,7 +75,7 @@ def test_flow_draw_writes_a_picture_that_is_xml(
     picture = tmp_path / "enquiry.svg"
     result = invoke(sample, "flow", "draw", "-o", str(picture))
     assert result.exit_code == 0, result.output
-    assert ElementTree.parse(picture).getroot().tag.endswith("svg")  # noqa: S314 - our own picture
+    assert ET.parse(picture).getroot().tag.endswith("svg")  # noqa: S314 - our own picture
     printed = invoke(sample, "flow", "draw", "--svg").stdout
     assert printed == picture.read_text(encoding="utf-8")
 
