@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ivrd.billing.pool import LookupPool
 from ivrd.clock import LoopClock, Timer
 from ivrd.commands import SAMPLE_RATE
 from ivrd.config import Config
+from ivrd.events import Data
+from ivrd.flow.actions import Action, Answer, Registry
 from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
 from ivrd.records import LineSettings
@@ -43,8 +46,35 @@ class LateClock(LoopClock):
         def run() -> None:
             self.due_s = due_s
             callback()
+            self.due_s = 0.0
 
         return super().call_later(delay_s, run)
+
+
+class LateActions(PooledActions):
+    """Remembers when a lookup's thread was done: its answer is in from that moment on."""
+
+    def __init__(
+        self, registry: Registry, pool: LookupPool, clock: LateClock, health: BillingHealth
+    ) -> None:
+        self._done_s: dict[int, float] = {}
+        self._late = clock
+        timed = {name: replace(action, do=self._timed(action)) for name, action in registry.items()}
+        super().__init__(timed, pool, clock, health)
+
+    def _timed(self, action: Action) -> Callable[[Data], Answer]:
+        def do(args: Data) -> Answer:
+            answer = action.do(args)
+            self._done_s[id(answer)] = time.monotonic()
+            return answer
+
+        return do
+
+    def _finish(
+        self, action: Action, answer: Callable[[Answer], None], result: Answer | Exception
+    ) -> None:
+        self._late.due_s = self._done_s.pop(id(result), 0.0)
+        super()._finish(action, answer, result)
 
 
 def measure(folder: Path) -> str:
@@ -86,7 +116,7 @@ async def _run(config: Config, folder: Path) -> tuple[list[float], int, float, f
     clock = LateClock(config.zone)
     parts = assemble(config, clock.now)
     pool = LookupPool(threads=4)
-    actions = PooledActions(parts.registry, pool, clock, BillingHealth(clock.now))
+    actions = LateActions(parts.registry, pool, clock, BillingHealth(clock.now))
     service = enquiry_service(config, parts, actions)
     card = SoftwareCard(clock, channels=LINES)
     delays: list[float] = []

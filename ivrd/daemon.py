@@ -113,6 +113,7 @@ class Daemon:
         self._openers = []
         for line in self.lines.values():
             line.stopped = True
+            line.settings.when_stopped = "busy"
             line.stop_call("the daemon stops")
         until_s = self.clock.monotonic() + GRACE_S
         while any(line.talk for line in self.lines.values()):
@@ -284,8 +285,9 @@ async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = No
             ready(daemon)
         await stop.wait()
     finally:
-        await server.stop()
+        # a phone on the control interface hears the goodbye before its line is cut
         await daemon.stop()
+        await server.stop()
 
 
 async def _reload_and_log(daemon: Daemon) -> None:

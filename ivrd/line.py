@@ -97,7 +97,6 @@ class Line:
         """Whether the operator has stopped enquiry here."""
         self.since_s = clock.monotonic()
         """Since when the line has been in its status, or its call in its state."""
-        self.last_sentence = ""
         self.on_end: Callable[[CallRecord], None] | None = None
         self.on_change: Callable[[Line], None] | None = None
         self.talk: Talk | None = None
@@ -116,6 +115,12 @@ class Line:
     def number(self) -> int:
         """The line's number."""
         return self.settings.number
+
+    @property
+    def sentence(self) -> str:
+        """What the far end hears now or heard last, private data masked; "" without a call."""
+        heard = self.talk.heard_now() if self.talk else None
+        return self.log.shown(heard[0], heard[1].text) if heard else ""
 
     def stop_call(self, reason: str) -> None:
         """End the call under way with a sentence: the flow's U_STOP."""
@@ -228,7 +233,6 @@ class Line:
         )
         self.talk = talk
         self.log.begin(now, head, machine.private)
-        self.last_sentence = ""
         talk.watchdog = self.clock.call_later(WATCH_S, partial(self._watch, talk))
         self._set_status(Status.IN_CALL)
         return talk
@@ -356,10 +360,8 @@ class Line:
             self._cannot_speak(talk, str(error))
             return
         length_s = sum([utterance.duration_s for utterance in utterances])
-        talk.sentences += len(utterances)
-        self.last_sentence = self.log.shown(order.sentences[-1], utterances[-1].text)
         late = partial(self._play_late, talk, order.id, length_s)
-        talk.begin_play(order.id, length_s + PLAY_GRACE_S, late)
+        talk.begin_play(order, utterances, length_s + PLAY_GRACE_S, late)
         self.channel.play(order.id, utterances)
 
     def _cannot_speak(self, talk: Talk, why: str) -> None:
@@ -448,7 +450,6 @@ class Line:
             self.clock.now(), record.lasted_s, by=record.ended_by, left_in=record.left_in,
             lasted_s=record.lasted_s, sentences=record.sentences, notes=list(record.notes),
         )  # fmt: skip
-        self.last_sentence = ""
         self._set_status(Status.IDLE)
         if self.on_end is not None:
             self.on_end(record)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from ivrd.call import Call
 from ivrd.card import DialPermit
 from ivrd.clock import Clock, Timer
-from ivrd.commands import StartTimer
+from ivrd.commands import Play, Say, StartTimer, Utterance
 from ivrd.events import T_LONG, CommandId
 from ivrd.records import CallRecord
 from ivrd.service import Service
@@ -43,6 +43,10 @@ class Talk:
     keys: deque[tuple[str, float]] = field(default_factory=deque)
     """Keys that wait for the call to listen, each with the second at which it was keyed."""
     play: CommandId | None = None
+    says: Sequence[Say] = ()
+    """The sentences of the latest play, which began at `spoken_s`, and what they sound like."""
+    spoken: Sequence[Utterance] = ()
+    spoken_s: float = 0.0
     watchdog: Timer | None = None
     on_hook_done: bool = False
     failed: bool = False
@@ -75,11 +79,27 @@ class Talk:
         if self._timer is not None:
             self._timer.cancel()
 
-    def begin_play(self, ident: CommandId, limit_s: float, late: Callable[[], None]) -> None:
+    def begin_play(
+        self, order: Play, spoken: Sequence[Utterance], limit_s: float, late: Callable[[], None]
+    ) -> None:
         """Take note of a play; `late` is called if it has not ended after `limit_s`."""
         self.play_over()
-        self.play = ident
+        self.play = order.id
+        self.says, self.spoken = order.sentences, spoken
+        self.spoken_s = self.clock.monotonic()
+        self.sentences += len(spoken)
         self._play_guard = self.clock.call_later(limit_s, late)
+
+    def heard_now(self) -> tuple[Say, Utterance] | None:
+        """Return the sentence that is being heard, or was heard last."""
+        at_s = self.clock.monotonic() - self.spoken_s
+        now = None
+        for say, utterance in zip(self.says, self.spoken, strict=True):
+            if now is not None and at_s < 0:
+                break
+            now = say, utterance
+            at_s -= utterance.duration_s
+        return now
 
     def play_over(self) -> None:
         """Take note that the play has ended, or is awaited no more."""

@@ -295,8 +295,8 @@ def test_what_is_shown_of_a_line_holds_no_number_of_others(databases: Databases,
     call: CallFile = FILES["detail_is_repeated"]
     office = open_office(call, databases, tmp_path)
     line, seen = office.lines[0], set[str]()
-    line.on_change = lambda line: seen.add(line.last_sentence)
-    caller = ScriptedCaller(call.script, when_hears=lambda _: seen.add(line.last_sentence))
+    line.on_change = lambda line: seen.add(line.sentence)
+    caller = ScriptedCaller(call.script, when_hears=lambda _: seen.add(line.sentence))
     caller.call(office.card)
     office.clock.run_until_idle(600.0)
     office.close()

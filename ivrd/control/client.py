@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -67,10 +67,12 @@ class ControlClient:
         except (aiohttp.ClientError, OSError) as error:
             raise self._away(error) from None
 
-    async def watch(self) -> AsyncIterator[dict[str, Any]]:
+    async def watch(self) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the whole state, then what changes, until the daemon ends."""
         try:
             async with self._open.get(_HOST + "/watch", read_bufsize=2**20) as response:
+                if response.status != 200:
+                    await _answer(response)
                 async for line in response.content:
                     yield json.loads(line)
         except (aiohttp.ClientError, OSError) as error:

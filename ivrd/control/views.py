@@ -30,7 +30,7 @@ def line_view(line: Line, now_s: float) -> dict[str, Any]:
         "step": talk.call.state if talk else "",
         "in_step_s": round(now_s - line.since_s, 3),
         "in_call_s": round(now_s - talk.began_s, 3) if talk else None,
-        "sentence": line.last_sentence,
+        "sentence": line.sentence,
         "calls": line.counters.calls,
         "counters": asdict(line.counters),
     }
