@@ -44,6 +44,10 @@ class Driven:
 
     def feed(self, event: Event) -> list[Command]:
         """Hand an event to the call and take note of what it orders."""
+        if event.name == T_EOF and event.id is not None:
+            self.plays.pop(event.id, None)
+        if self.timers.get(event.name, (None, 0.0))[0] == event.id:
+            self.timers.pop(event.name, None)
         commands = self.call.handle(event, self.at_s)
         for command in commands:
             self._note(command)

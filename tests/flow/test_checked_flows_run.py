@@ -6,6 +6,7 @@ This holds the checker and the call against each other: what one proves, the oth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, cast
 
 import pytest
 from call_driven import Driven
-from flow_world import ACTIONS, problems_of
+from flow_world import ACTIONS, LANGUAGES, problems_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,10 +23,12 @@ from ivrd.commands import Dial, OffHook, OnHook, Play, Run, Transfer
 from ivrd.enquiry import EnquirySettings, enquiry_actions
 from ivrd.events import KEYS, T_LONG, T_TIME, Event, Json
 from ivrd.flow.actions import Shape
+from ivrd.flow.check import check_flow
 from ivrd.flow.check_names import EVENTS
 from ivrd.flow.coverage import Coverage
 from ivrd.flow.load import load_flow
 from ivrd.flow.machine import FlowMachine
+from ivrd.flow.spec import Flow
 from ivrd.resources import FLOWS
 
 GOOD = Path(__file__).parent / "good"
@@ -45,6 +48,7 @@ ACT = st.one_of(
     st.tuples(st.just("event"), st.integers(0, len(EVENTS) - 1), st.integers(0, 40)),
 )
 Act = tuple[str, int, int]
+RUN = ["inbound", "outbound", "barge", "enquiry"]
 
 
 @cache
@@ -131,7 +135,7 @@ def ends(driven: Driven) -> None:
     assert driven.at_s - began_s < driven.call.machine.flow.call_s + 200
 
 
-@pytest.mark.parametrize("name", ["inbound", "outbound", "enquiry"])
+@pytest.mark.parametrize("name", RUN)
 @settings(max_examples=150, deadline=None)
 @given(acts=st.lists(ACT, max_size=120), facts=st.integers(0, 255))
 def test_call_is_never_stuck(name: str, acts: list[Act], facts: int) -> None:
@@ -148,19 +152,88 @@ def test_call_is_never_stuck(name: str, acts: list[Act], facts: int) -> None:
     whole(driven)
 
 
-@pytest.mark.parametrize("name", ["inbound", "outbound"])
+@pytest.mark.parametrize("name", ["inbound", "outbound", "barge"])
 def test_good_flow_passes(name: str) -> None:
     assert problems_of(GOOD / f"{name}.toml") == []
 
 
 def test_random_calls_come_almost_everywhere_and_get_stuck_nowhere() -> None:
     # a driver that never leaves the first question would prove nothing, so this one answers well
-    for name, least in (("inbound", 0.8), ("outbound", 0.8), ("enquiry", 0.8)):
+    for name, least in (("inbound", 0.8), ("outbound", 0.8), ("barge", 0.8), ("enquiry", 0.8)):
         coverage = Coverage(machine_of(name).flow)
         random = Random(7)
         for _ in range(2000):
             wander(machine_of(name), coverage, random)
         assert coverage.fired / coverage.total > least, coverage.report()
+
+
+def mutilated(flow: Flow, random: Random) -> Flow:
+    """Return a flow with one edge led elsewhere, taken away, counted otherwise or stripped."""
+    state = flow.states[random.choice([name for name in flow.states if flow.states[name].edges])]
+    trigger = random.choice([*state.edges])
+    edge = state.edges[trigger]
+    edges = {**state.edges}
+    match random.randrange(5):
+        case 0:
+            del edges[trigger]
+        case 1 | 2:
+            edges[trigger] = replace(edge, to=random.choice([*flow.states]))
+        case 3:
+            edges[trigger] = replace(edge, retry=not edge.retry)
+        case _:
+            edges[trigger] = replace(edge, condition=None, say=())
+    return replace(flow, states={**flow.states, state.name: replace(state, edges=edges)})
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_flow_changed_at_random_runs_if_the_check_lets_it_pass(name: str) -> None:
+    random = Random(11)
+    flow = machine_of(name).flow
+    passed = refused = 0
+    for _ in range(60):
+        other = mutilated(flow, random)
+        if check_flow(other, facts=flow.knows, languages=LANGUAGES):
+            refused += 1
+            continue
+        passed += 1
+        machine, coverage = FlowMachine(other), Coverage(other)
+        for _ in range(12):
+            wander(machine, coverage, random)
+    assert passed > 5
+    assert refused > 20
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken"),
+    [
+        ("time-out", "waits without a time-out"),
+        ("missing-data", "None"),
+        ("missing-data.optional", "None"),
+        ("hang-up", None),
+        ("dead-end", None),
+    ],
+)
+def test_flow_that_the_check_refuses_does_break(rule: str, broken: str | None) -> None:
+    # the other side of the proof: what is asserted above can fail
+    flow = load_flow(GOOD.parent / "bad" / f"{rule}.toml", ACTIONS)
+    machine = FlowMachine(flow)
+    random = Random(3)
+    if broken is None:
+        stuck = Driven(machine, {"caller": "1", "open": True})
+        stuck.ring()
+        stuck.answer("T_OFFH")
+        stuck.key("12345678")
+        stuck.answer("U_OK", **made(ACTIONS["find"].answers["U_OK"], 1))
+        stuck.send("T_LCTERM")
+        assert stuck.state == "bill"
+        return
+
+    def many() -> None:
+        for _ in range(300):
+            wander(machine, Coverage(flow), random)
+
+    with pytest.raises(AssertionError, match=broken):
+        many()
 
 
 def likely(driven: Driven, random: Random) -> int:

@@ -1,0 +1,58 @@
+"""A key during a statement, where it does not land on the question that was seen behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from call_driven import Driven
+from flow_world import ACTIONS
+
+from ivrd.events import T_OFFH, T_TIME
+from ivrd.flow.load import load_flow
+from ivrd.flow.machine import FlowMachine
+
+
+@pytest.fixture
+def call() -> Driven:
+    flow = load_flow(Path(__file__).parent / "good" / "barge.toml", ACTIONS)
+    driven = Driven(FlowMachine(flow), {"open": False})
+    driven.ring()
+    driven.answer(T_OFFH)
+    assert driven.state == "first"
+    return driven
+
+
+def test_statement_reached_by_what_the_edge_set_is_spoken_and_the_key_dropped(call: Driven) -> None:
+    call.key("1")
+    assert call.state == "second"
+    assert len(call.plays) == 1
+    assert T_TIME in call.timers
+    assert call.call.stale == 1
+
+
+def test_farewell_reached_by_used_up_tries_is_spoken(call: Driven) -> None:
+    call.key("1")
+    call.play_ends()
+    assert call.state == "menu"
+    call.key("1")
+    assert call.state == "second"
+    call.key("1")
+    assert call.state == "sorry"
+    assert call.said == ["sorry"]
+    assert T_TIME in call.timers
+
+
+def test_masked_key_cuts_a_statement_only_before_a_private_entry(call: Driven) -> None:
+    assert call.key("x") == []
+    assert call.state == "first"
+    call.key("1")
+    call.play_ends()
+    call.key("9")
+    assert call.state == "prove"
+    call.key("1234")
+    assert call.state == "third"
+    assert call.call.private
+    call.key("x")
+    assert call.state == "prove"
+    assert T_TIME in call.timers
