@@ -77,6 +77,8 @@ class Source:
             elif not _is(value, types[name]):
                 expected = _words(types[name])
                 self.problem((*key, name), f"is {_told(value)}", rule="type", expected=expected)
+            elif value == "" and name != "wait":  # an empty wait is no waiting sentence
+                self.problem((*key, name), "is empty", rule="type", expected=_words(types[name]))
         for name in required:
             if name not in table:
                 self.problem(key, f"has no {name!r}", rule="missing-key")

@@ -20,7 +20,7 @@ from ivrd.flow.actions import Registry
 from ivrd.flow.forms import NUMBER, Source
 from ivrd.flow.parts import read_states, start_exists, state_tables
 from ivrd.flow.spec import CARD_ORDERS, Edge, Flow, Kind, Place, State
-from ivrd.flow.states import DEFAULTS, check_settings
+from ivrd.flow.states import DEFAULTS, check_settings, positive
 from ivrd.toml_file import TomlFile
 
 _FLOW_KEYS: Mapping[str, Any] = {
@@ -68,9 +68,7 @@ def _flow(source: Source, actions: Registry) -> Flow | None:
     top = {key: value for key, value in data.items() if key not in tables}
     if not source.form((), top, _FLOW_KEYS, required=("flow", "start", "call_s")):
         return None
-    if top["call_s"] <= 0:
-        source.problem(("call_s",), f"is {top['call_s']}", rule="not-positive",
-                       expected="more than 0")  # fmt: skip
+    positive(source, ("call_s",), top["call_s"])
     source.names(("knows",), top.get("knows", []))
     source.defaults = top.get("defaults", {})
     if source.form(("defaults",), source.defaults, DEFAULTS):

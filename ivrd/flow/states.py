@@ -53,6 +53,9 @@ _FITTING: Mapping[Kind, frozenset[str]] = {
     Kind.MENU: _QUESTION | {"keys"},
     Kind.COLLECT: _QUESTION | {"collect", "between_s", "fix"},
 }
+DAY_S = 86400
+"""No wait and no call is longer than this, in seconds."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -107,14 +110,19 @@ def add_edge(
 def check_settings(source: Source, name: str, settings: Mapping[str, Any]) -> None:
     """Report settings out of range, in a state or in ``[defaults]``; their types are right."""
     for key in ("first_s", "between_s", "say_s", "within_s", "wait_s", "tries"):
-        value = settings.get(key)
-        if isinstance(value, int | float) and value <= 0:
-            source.problem((name, key), f"is {value}", rule="not-positive", expected="more than 0")
+        positive(source, (name, key), settings.get(key))
     for key in ("end", "fix"):
         value = settings.get(key, "#")
         if value not in KEYS or value.isdigit():
             expected = "one of * # A B C D"
             source.problem((name, key), f"is {value!r}", rule="entry-key", expected=expected)
+
+
+def positive(source: Source, key: tuple[str, ...], value: Any) -> None:
+    """Report a number that is not above 0, or beyond a day."""
+    if isinstance(value, int | float) and not 0 < value <= DAY_S:
+        expected = f"more than 0, at most {DAY_S}"
+        source.problem(key, f"is {value}", rule="not-positive", expected=expected)
 
 
 def _kind(source: Source, name: str, plain: Mapping[str, Any], *, start: bool) -> Kind | None:
