@@ -16,6 +16,7 @@ from call_files import Besides, CallFile, Meets, config_for
 from ivrd.assembly import enquiry_service
 from ivrd.billing.engine import engine_from
 from ivrd.commands import Play, Stop
+from ivrd.config import Config
 from ivrd.events import T_DIGIT, T_EOF, T_LC, T_RINGOFF, Data, Event
 from ivrd.flow.actions import Answer
 from ivrd.flow.machine import FlowMachine
@@ -171,10 +172,12 @@ def make_call(call: CallFile, databases: Databases, logs: Path, *, call_s: float
     return made
 
 
-def open_office(call: CallFile, databases: Databases, logs: Path) -> Office:
-    """Return an office of one line, as the call's file says."""
+def open_office(
+    call: CallFile, databases: Databases, logs: Path, config: Config | None = None
+) -> Office:
+    """Return an office of one line, as the call's file says, or as `config` does."""
     sample = databases.no_bill_run if call.office.get("bill_run") == "open" else databases.sample
-    config = config_for(call, sample)
+    config = config or config_for(call, sample)
     lookup_s = float(call.office.get("lookup_s", "0.02"))
     settings = LineSettings(
         1,

@@ -146,3 +146,8 @@ def _open_files() -> set[str]:
         if not file.endswith("locked.db"):
             found.add(f"{number} {file}")
     return found
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the machine of tests/test_enquiry_machine.py run longer than the suite has time for."""
+    parser.addoption("--machine-examples", type=int, default=60, help="sequences to try")
