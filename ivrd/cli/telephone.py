@@ -117,8 +117,12 @@ class Talk:
         self._changed.set()
 
     def keyed(self, key: str) -> None:
-        """Take note of a key: what was spoken before it does not count any more."""
-        self._spoken = False
+        """Take note of a key: what was spoken before it does not count any more.
+
+        A full-length entry is answered before its "#" is keyed: that one changes nothing.
+        """
+        if key != "#":
+            self._spoken = False
         self._display.keyed(key)
 
     def hint(self, text: str) -> None:

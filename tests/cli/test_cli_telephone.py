@@ -34,6 +34,14 @@ async def test_silence_after_a_key_alone_is_not_the_callers_turn(talk: Talk) -> 
     assert not await talk.settled(0.0, 0.0)
 
 
+async def test_a_hash_after_a_full_entry_does_not_wait_for_more_speech(talk: Talk) -> None:
+    talk.keyed("0")
+    talk.take(_heard("choose_lookup"))
+    talk.keyed("#")
+    talk.take({"event": "quiet", "at_s": 2.0})
+    assert await talk.settled(0.0, 0.0)
+
+
 async def test_the_end_of_the_call_ends_every_wait(talk: Talk) -> None:
     waits = [asyncio.create_task(talk.settled(9, 30)), asyncio.create_task(talk.answered())]
     await asyncio.sleep(0)
