@@ -31,6 +31,7 @@ never                an edge is for an event that cannot come there
 retry                ``retry`` leads to what has no U_TRIES, or asks and says nothing
 tries                U_TRIES where no ``retry`` leads
 say-lost             an edge's ``say`` lands where nothing speaks
+private              an entry is not private, but its name is masked for another or an action
 **graph**            every way leads to a hang-up
 unreachable          no way leads to the state
 dead-end             no way leads from the state back to the start

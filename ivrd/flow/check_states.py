@@ -59,6 +59,7 @@ def check_states(flow: Flow, abilities: Collection[Ability], found: Findings) ->
         _tell_missing(event, states, flow, found)
     _retries_fit(flow, found)
     _says_are_heard(flow, found)
+    _private_stays_private(flow, found)
 
 
 def _start_begins(state: State, found: Findings) -> None:
@@ -159,3 +160,11 @@ def _deaf(flow: Flow, edge: Edge) -> State | None:
         for one in further:
             ahead += arrivals(flow, one)
     return None
+
+
+def _private_stays_private(flow: Flow, found: Findings) -> None:
+    """Report plain entries into a name that is masked: their keys would stand in the log."""
+    for state in flow.states.values():
+        if state.collect and not state.collect.private and state.collect.into in flow.private:
+            what = f"{state.collect.into!r} is private elsewhere, and keyed in the open here"
+            found.add("private", state.place, what, "collect", expected="private = true")
