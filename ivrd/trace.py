@@ -123,6 +123,8 @@ def _take(
         return mark, CallTrace(file, number, now, words.head())
     if call is None:
         return mark, None
+    if mark in ">=" and not call.steps:
+        raise ValueError("expected an event before it")
     if mark == "<":
         call.steps.append(Step(number, now, at_s, words.event()))
     elif mark == ">":
