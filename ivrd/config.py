@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from ivrd import resources
 from ivrd.billing.mapping_problems import problems_of
@@ -143,7 +143,12 @@ class Config(_Table):
     lines: list[LinesTable] = Field(default_factory=list)
     log: Log = Log()  # type: ignore[call-arg]  # as above
     places: Places = Places()
-    path: Path = Field(default=Path("ivrd.toml"), exclude=True)
+    _path: Path = PrivateAttr(default=Path("ivrd.toml"))
+
+    @property
+    def path(self) -> Path:
+        """The file that this was read from."""
+        return self._path
 
     def _at(self, path: Path) -> Path:
         return path if path.is_absolute() else self.path.parent / path
@@ -229,9 +234,10 @@ def load_config(path: Path) -> Config:
     """
     file = TomlFile(path, ConfigError)
     try:
-        config = Config.model_validate({**file.data, "path": path})
+        config = Config.model_validate(file.data)
     except ValidationError as error:
         raise ConfigError(problems_of(error, Config, file)) from None
+    config._path = path  # noqa: SLF001 - not a key that a file could have
     problems = [*_cards(config, file), *_lines(config, file)]
     if problems:
         raise ConfigError(problems)

@@ -56,7 +56,9 @@ def _problem(
             nearest=nearest(str(key[-1]), names), rule="unknown-key",
         )  # fmt: skip
     if kind == "missing":
-        return toml.problem(key, "missing", rule="missing")
+        return toml.problem(
+            key, "missing", expected=_choices(model, key, toml.data), rule="missing"
+        )
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         field = str(context["discriminator"]).strip("'")
         tags = [str(tag) for m in _models_at(model, key, toml.data) for tag in _fixed(m, field)]
@@ -68,7 +70,7 @@ def _problem(
             nearest=nearest(str(given), tags),
             rule="missing" if given is None else "value",
         )
-    if kind == "literal_error":
+    if kind in {"literal_error", "enum"}:
         names = [
             name.strip("' ") for name in str(context["expected"]).replace(" or ", ",").split(",")
         ]
@@ -94,7 +96,7 @@ def _problem(
         return toml.problem(
             key, f"is {given!r}", expected=f"text that matches {context['pattern']}", rule="value"
         )
-    expected = _EXPECTED.get(kind, detail["msg"])
+    expected = _EXPECTED.get(kind, detail["msg"].removeprefix("Input should be "))
     return toml.problem(key, f"is {given!r}", expected=expected, rule="value")
 
 
@@ -119,6 +121,15 @@ def _keys_at(model: type[BaseModel], key: tuple[str | int, ...], data: Any) -> l
         for name, info in candidate.model_fields.items()
     }
     return list(keys)
+
+
+def _choices(model: type[BaseModel], key: tuple[str | int, ...], data: Any) -> str | None:
+    """Return the values that may stand at `key`, where they are few and fixed."""
+    for candidate in _models_at(model, key[:-1], data):
+        info = candidate.model_fields.get(str(key[-1]))
+        if info is not None and get_origin(info.annotation) is Literal:
+            return " or ".join(str(value) for value in get_args(info.annotation))
+    return None
 
 
 def _models_at(
