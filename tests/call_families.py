@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from call_files import Besides, CallFile, Meets, every_call_file
+from tests.call_files import Besides, CallFile, Meets, every_call_file
 
 FILES = {call.name: call for call in every_call_file()}
 

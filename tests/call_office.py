@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
-from call_files import Besides, CallFile, Meets, config_for
 from ivrd.assembly import enquiry_service
 from ivrd.billing.engine import engine_from
 from ivrd.commands import Play, Stop
@@ -29,6 +28,7 @@ from ivrd.trace import CallTrace, read_trace, replay
 from sim.caller import ScriptedCaller, Sentence
 from sim.channel import State
 from sim.script import parse_script
+from tests.call_files import Besides, CallFile, Meets, config_for
 
 TODAY = date(2026, 11, 21)
 START = datetime(2026, 11, 21, 9, 30, tzinfo=ZoneInfo("Asia/Shanghai"))

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from call_families import FILES, REACHED_BY
-from call_files import CallFile
-from call_office import SOON_S, TODAY, Databases, Made, came_to, make_call, open_office
 from ivrd.billing.sample_tables import write_sample
 from ivrd.flow.spec import Flow
+from tests.call_families import FILES, REACHED_BY
+from tests.call_files import CallFile
+from tests.call_office import SOON_S, TODAY, Databases, Made, came_to, make_call, open_office
 
 TABLES = ("TB_SERV", "TB_ZHANGDAN", "TB_BILLING_RUN", "TB_TOLL_TICKET")
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
-from call_driven import Driven, of
 
 from ivrd.call import Call
 from ivrd.commands import (
@@ -39,6 +38,7 @@ from ivrd.events import (
 from ivrd.flow.load import load_flow
 from ivrd.flow.machine import FlowMachine
 from ivrd.resources import FLOWS
+from tests.call_driven import Driven, of
 
 BILL: dict[str, Any] = {
     "month": "2026-10",

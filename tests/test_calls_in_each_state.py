@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from call_families import (
+from ivrd.flow.spec import Flow, Kind
+from tests.call_families import (
     ASKED_OF,
     HAPPENINGS,
     REACHED_BY,
@@ -14,10 +15,9 @@ from call_families import (
     state_of,
     too_long,
 )
-from call_files import CallFile, every_call_file
-from conftest import Calls
-from ivrd.flow.spec import Flow, Kind
-from test_traces import check_ending, told_secrets
+from tests.call_files import CallFile, every_call_file
+from tests.conftest import Calls
+from tests.test_traces import check_ending, told_secrets
 
 UNSPOKEN = {"answering", "goodbye"}
 """States in which the operator's word and the time limit change nothing that is said."""

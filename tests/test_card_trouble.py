@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from call_families import FILES
-from call_files import CallFile
-from conftest import Calls
 from ivrd.events import T_DIGIT, T_EOF, T_LCTERM, T_OFFH, T_ONH, T_RING, T_RINGOFF
-from ivrd.line import Status
+from ivrd.records import Status
 from sim.faults import Dead, Double, Endless, Fault, Late, Lose, Swap
-from test_traces import check_ending, told_secrets
+from tests.call_families import FILES
+from tests.call_files import CallFile
+from tests.conftest import Calls
+from tests.test_traces import check_ending, told_secrets
 
 EVENTS = (T_RING, T_RINGOFF, T_OFFH, T_DIGIT, T_EOF, T_LCTERM, T_ONH, None)
 """What the card tells in an enquiry; None is all of it."""

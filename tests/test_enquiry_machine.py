@@ -14,8 +14,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from call_files import CallFile, Meets, config_for
-from call_office import START, ActionsMeeting, Databases
 from ivrd.assembly import Parts, enquiry_service
 from ivrd.billing.sample import KNOWN
 from ivrd.config import Log
@@ -29,7 +27,9 @@ from sim.faults import Dead, Double, Endless, Fault, Late, Lose, Swap
 from sim.party import Ending, Party
 from sim.script import Script
 from sim.subscriber import Caller, Habits, Subscriber, draw_habits
-from spoken_amounts import amounts_spoken, wrong_amounts
+from tests.call_files import CallFile, Meets, config_for
+from tests.call_office import START, ActionsMeeting, Databases
+from tests.spoken_amounts import amounts_spoken, wrong_amounts
 
 LINES = 3
 CALL_S = 1000.0

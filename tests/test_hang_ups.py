@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from call_families import FILES
-from call_office import Databases, open_office
-from conftest import Calls
 from ivrd.events import T_LC, Event
 from ivrd.line import Line, Status
 from ivrd.simulation import Office
@@ -18,6 +15,9 @@ from ivrd.trace import read_trace, replay
 from sim.caller import ScriptedCaller
 from sim.channel import State
 from sim.script import Script
+from tests.call_families import FILES
+from tests.call_office import Databases, open_office
+from tests.conftest import Calls
 
 LONG_CALL = FILES["details_from_the_first_to_the_last"]
 EVENTS = 63

@@ -9,10 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from call_families import FILES
-from call_files import CallFile
-from call_office import START, Databases, open_office
-from flow.flow_world import ACTIONS
 from ivrd.card import DialPermit
 from ivrd.clock import Clock, Timer
 from ivrd.commands import Prompt, Say, Utterance
@@ -35,6 +31,10 @@ from sim.faults import Lose
 from sim.party import Party
 from sim.phone import BUSY, NO_ANSWER, Rings
 from sim.script import Script, parse_script
+from tests.call_families import FILES
+from tests.call_files import CallFile
+from tests.call_office import START, Databases, open_office
+from tests.flow.flow_world import ACTIONS
 
 RICH = FILES["rich_bill_by_phone_number"]
 

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from call_families import FILES
-from call_files import CallFile, config_for
-from call_office import Databases, open_office
-from conftest import Calls
 from ivrd.config import Log
 from ivrd.events import T_DIGIT, Event, Json
 from ivrd.flow.spec import Flow
 from ivrd.linelog import Mask, masked, render_event
 from ivrd.trace import read_trace, replay
 from sim.caller import ScriptedCaller
-from test_traces import told_secrets
+from tests.call_families import FILES
+from tests.call_files import CallFile, config_for
+from tests.call_office import Databases, open_office
+from tests.conftest import Calls
+from tests.test_traces import told_secrets
 
 json_values: st.SearchStrategy[Json] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12),

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from call_files import CallFile, every_call_file
-from call_office import Made
-from conftest import Calls
 from ivrd.billing.sample import KNOWN
 from ivrd.records import Status
+from tests.call_files import CallFile, every_call_file
+from tests.call_office import Made
+from tests.conftest import Calls
 
 FILES = every_call_file()
 

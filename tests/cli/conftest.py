@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_terminal import Invoke, started
 from click.testing import CliRunner, Result
 
 from ivrd import resources
 from ivrd.cli import main
+from tests.cli.cli_terminal import Invoke, started
 
 
 def _make(folder: Path) -> Path:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 import pytest
-from cli_terminal import Invoke, started
 from click.testing import CliRunner
 
 from ivrd.cli.app import COMMANDS, Commands, main
 from ivrd.cli.output import duration, json_option
+from tests.cli.cli_terminal import Invoke, started
 
 
 def test_version_is_quick_and_loads_no_command() -> None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_terminal import Invoke, started
 
 from ivrd.config import load_config
+from tests.cli.cli_terminal import Invoke, started
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from cli_terminal import Invoke
 
 from ivrd import resources
 from ivrd.billing.sample import month_back
 from ivrd.config import load_config
+from tests.cli.cli_terminal import Invoke
 
 
 @pytest.fixture(scope="module")

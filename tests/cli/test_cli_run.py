@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 import pytest
 import structlog
-from cli_terminal import Invoke
 
 from ivrd.cli.run import how_to_call, log_to, with_callers
 from ivrd.config import load_config
+from tests.cli.cli_terminal import Invoke
 
 
 def test_demo_puts_callers_on_every_software_card(sample: Path) -> None:

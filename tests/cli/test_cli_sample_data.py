@@ -9,10 +9,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from cli_terminal import Invoke
 
 from ivrd import resources
 from ivrd.config import load_config
+from tests.cli.cli_terminal import Invoke
 
 TOP = Path(__file__).resolve().parents[2]
 

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_terminal import Invoke
 
 from ivrd.cli.tail import followed
 from ivrd.config import load_config
 from ivrd.linelog import TraceFile
+from tests.cli.cli_terminal import Invoke
 
 FIRST = """\
 2026-11-21T10:00:00.000+08:00 0.000 @ 20261121-100000-L3-1 3 enquiry@9239efe3 zh-CN 1 caller="x"

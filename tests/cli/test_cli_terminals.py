@@ -5,9 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from cli_terminal import IVRD, Terminal, started
-
 from ivrd.config import load_config
+from tests.cli.cli_terminal import IVRD, Terminal, started
 
 
 def test_a_person_keys_listens_and_hangs_up(daemon: Path) -> None:

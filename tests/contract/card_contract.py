@@ -16,17 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from card_bench import (
-    DIAL_ANSWERS,
-    Bench,
-    FarEnd,
-    Number,
-    Orders,
-    Wire,
-    answers,
-    assert_well_formed,
-    tone,
-)
 
 from ivrd.card import MAX_CHANNELS, Ability, DialPermit
 from ivrd.commands import Utterance
@@ -46,6 +35,17 @@ from ivrd.events import (
     T_RING,
     T_RINGOFF,
     Event,
+)
+from tests.contract.card_bench import (
+    DIAL_ANSWERS,
+    Bench,
+    FarEnd,
+    Number,
+    Orders,
+    Wire,
+    answers,
+    assert_well_formed,
+    tone,
 )
 
 

@@ -17,10 +17,10 @@ from sim.clock import VirtualClock
 from sim.party import Ending, Party
 from sim.phone import BUSY, Rings
 
-pytest.register_assert_rewrite("card_bench", "card_contract")
+pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
 
-from card_bench import Bench, FarEnd, Number  # noqa: E402 - after the line above
-from card_contract import CardContract  # noqa: E402 - as above
+from tests.contract.card_bench import Bench, FarEnd, Number  # noqa: E402 - after the line above
+from tests.contract.card_contract import CardContract  # noqa: E402 - as above
 
 
 class Telephone(Party, FarEnd):

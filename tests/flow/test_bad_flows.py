@@ -10,12 +10,12 @@ import re
 from pathlib import Path
 
 import pytest
-from flow_world import ACTIONS, problems_of
 
 import ivrd.flow.check
 import ivrd.flow.load
 from ivrd.errors import FlowError
 from ivrd.flow.load import load_flow, load_sentences
+from tests.flow.flow_world import ACTIONS, problems_of
 
 BAD = Path(__file__).parent / "bad"
 NOT_FLOWS = {"sentences", "proof", "mirror"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from call_driven import Driven
-from flow_world import ACTIONS
 
 from ivrd.events import T_OFFH, T_TIME
 from ivrd.flow.load import load_flow
 from ivrd.flow.machine import FlowMachine
+from tests.call_driven import Driven
+from tests.flow.flow_world import ACTIONS
 
 
 @pytest.fixture

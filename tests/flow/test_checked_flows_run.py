@@ -14,8 +14,6 @@ from random import Random
 from typing import Any, cast
 
 import pytest
-from call_driven import Driven
-from flow_world import ACTIONS, LANGUAGES, problems_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +28,8 @@ from ivrd.flow.load import load_flow
 from ivrd.flow.machine import FlowMachine
 from ivrd.flow.spec import Flow
 from ivrd.resources import FLOWS
+from tests.call_driven import Driven
+from tests.flow.flow_world import ACTIONS, LANGUAGES, problems_of
 
 GOOD = Path(__file__).parent / "good"
 KEYED = [*sorted(KEYS), "x", "0", "1", "2", "3", "*", "12345678", "1234#", "1234#", "202610"]

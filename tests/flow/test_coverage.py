@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from call_driven import Driven
-from flow_world import ACTIONS
 
 from ivrd.events import T_LCTERM, T_OFFH, T_ONH
 from ivrd.flow.coverage import Coverage
 from ivrd.flow.load import load_flow
 from ivrd.flow.machine import FlowMachine
 from ivrd.flow.spec import Flow
+from tests.call_driven import Driven
+from tests.flow.flow_world import ACTIONS
 
 HERE = Path(__file__).parent
 

@@ -11,7 +11,6 @@ from typing import Any, cast
 from xml.etree import ElementTree as ET
 
 import pytest
-from flow_world import ACTIONS
 
 from ivrd.enquiry import EnquirySettings, enquiry_actions
 from ivrd.flow.draw import mermaid, svg
@@ -20,6 +19,7 @@ from ivrd.flow.draw_layout import Layout, laid_out
 from ivrd.flow.load import load_flow
 from ivrd.flow.spec import Flow
 from ivrd.resources import FLOWS
+from tests.flow.flow_world import ACTIONS
 
 GOOD = Path(__file__).parent / "good"
 NAMES = ["inbound", "outbound", "enquiry"]

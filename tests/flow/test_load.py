@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flow_world import ACTIONS, problems_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivrd.events import T_EOF, T_LC, T_MACHINE, T_TIME, U_FAIL, U_STOP
 from ivrd.flow.load import load_flow
 from ivrd.flow.spec import Flow, Kind
+from tests.flow.flow_world import ACTIONS, problems_of
 
 GOOD = Path(__file__).parent / "good"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from echo_line import Rig
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ivrd.events import FROM_CARD, T_DIGIT, T_EOF, T_OFFH, T_ONH, T_RING, Event
 from sim.faults import Dead, Double, Endless, Fault, Faults, Late, Lose, Swap
 from sim.party import Ending, Leg, Party
+from tests.sim.echo_line import Rig
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
-from echo_line import EchoLine, Rig, Voice
 
 from ivrd.card import Channel
 from ivrd.events import T_DIGIT, T_LCTERM, T_OFFH, T_ONH, T_RING, Event
@@ -20,6 +19,7 @@ from sim.clock import VirtualClock
 from sim.crowd import HOURS, Crowd, Hostile, arrivals
 from sim.party import Ending
 from sim.subscriber import MENU_KEYS, Habits, Subscriber, draw_habits
+from tests.sim.echo_line import EchoLine, Rig, Voice
 
 START = datetime(2026, 11, 2, tzinfo=timezone(timedelta(hours=8)))
 SUBSCRIBERS = [Subscriber(f"8861{n:04d}", f"30000000{n:04d}", "1234", "5678") for n in range(20)]

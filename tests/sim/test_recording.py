@@ -10,12 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from echo_line import Rig
 
 from ivrd.commands import Prompt, Utterance
 from ivrd.errors import PromptError
 from ivrd.events import T_EOF, Event
 from sim.party import Leg, Party
+from tests.sim.echo_line import Rig
 
 
 def frames(path: Path) -> bytes:

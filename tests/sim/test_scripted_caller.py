@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from echo_line import Rig
 
 from ivrd.events import T_DIGIT, T_LCTERM, T_RINGOFF
 from sim.caller import ScriptedCaller
 from sim.party import Ending, Party
 from sim.script import keys_script, parse_script
+from tests.sim.echo_line import Rig
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The tests of ivrd; a folder mirrors a package."""
