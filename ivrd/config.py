@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from ivrd import resources
-from ivrd.billing.mapping_problems import problems_of
 from ivrd.card import MAX_CHANNELS
 from ivrd.errors import ConfigError, Problem, nearest
 from ivrd.records import Role
 from ivrd.toml_file import TomlFile
+from ivrd.toml_model import problems_of
 
 _RANGES = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*\Z")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -258,41 +257,3 @@ def _spans(numbers: list[int]) -> str:
         else:
             spans.append([number, number])
     return ", ".join(f"{a}-{b}" if a < b else str(a) for a, b in spans) or "none"
-
-
-async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = None) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads. Raises `ProblemsError` before anything runs."""
-    from ivrd.control.server import ControlServer  # noqa: PLC0415 - control builds on the daemon
-
-    daemon = Daemon(config)
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    reloads: set[asyncio.Task[None]] = set()
-
-    def reload() -> None:
-        task = asyncio.create_task(_reload_and_log(daemon))
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    await daemon.start()
-    server = ControlServer(daemon)
-    try:
-        await server.start()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, reload)
-        if ready is not None:
-            ready(daemon)
-        await stop.wait()
-    finally:
-        # a phone on the control interface hears the goodbye before its line is cut
-        await daemon.stop()
-        await server.stop()
-
-
-async def _reload_and_log(daemon: Daemon) -> None:
-    try:
-        await daemon.reload()
-    except IvrdError as error:
-        for line in str(error).splitlines():
-            _log.error("reload_refused", what=line)

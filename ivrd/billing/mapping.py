@@ -26,10 +26,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ivrd.billing.mapping_problems import problems_of
 from ivrd.billing.values import Pattern, Unit
 from ivrd.errors import MappingError, Problem, nearest
 from ivrd.toml_file import TomlFile
+from ivrd.toml_model import problems_of
 
 
 class Part(BaseModel):

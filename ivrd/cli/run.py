@@ -20,7 +20,8 @@ from ivrd.billing.sample import KNOWN
 from ivrd.cli.settings import settings
 from ivrd.cli.watch import watch_live
 from ivrd.config import CardTable, Config
-from ivrd.daemon import Daemon, run_daemon
+from ivrd.control.run import run_daemon
+from ivrd.daemon import Daemon
 from ivrd.errors import ControlError
 from ivrd.simulation import months_before
 
