@@ -42,7 +42,7 @@ class Meets:
 
 @dataclass(frozen=True)
 class Besides:
-    """What happens when a sentence begins or a state is come to, or so long after the call began."""
+    """What happens when a sentence begins, in a state, or so long after the call was placed."""
 
     what: str
     sentence: str | None = None
@@ -161,4 +161,3 @@ def config_for(call: CallFile, database: Path) -> Config:
             "card": [{"name": "soft", "driver": "software", "channels": 1}],
         }
     )
-

@@ -86,7 +86,7 @@ def test_missing_column_is_told_with_mapping_key_and_nearest_name(home: Path) ->
     said = refused(home, MappingError)
     assert len(said) == 1
     assert said[0].startswith(f"{resources.PROFILES / 'telecom.toml'}:")
-    assert "bill.items.monthly_rent: no column 'RENT_FEE'" in said[0]
+    assert "bill.items.monthly_rent: TB_ZHANGDAN has no column 'RENT_FEE'" in said[0]
     assert "did you mean 'RENT_FEES'?" in said[0]
 
 
@@ -95,7 +95,7 @@ def test_missing_table_is_told(home: Path) -> None:
         database.execute("DROP TABLE TB_BILLING_RUN")
     said = refused(home, MappingError)
     assert len(said) == 1
-    assert "bill.ready.table: no table 'TB_BILLING_RUN'" in said[0]
+    assert "bill.ready.table: the database has no table 'TB_BILLING_RUN'" in said[0]
 
 
 def test_database_that_is_down_is_a_warning_for_calls_say_so(home: Path) -> None:
@@ -115,8 +115,10 @@ def test_password_in_the_url_is_refused_and_not_repeated(home: Path) -> None:
                    "postgresql+psycopg://reader:hunter2@db/billing")  # fmt: skip
     file = home / "ivrd.toml"
     assert said == [
-        f"{file}: billing.url: a password stands in the URL;"
-        " expected password_env or password_file instead"
+        (
+            f"{file}: billing.url: a password stands in the URL;"
+            " expected password_env or password_file instead"
+        )
     ]
     assert "hunter2" not in "".join(said)
 
@@ -133,8 +135,10 @@ def test_password_that_is_not_in_the_environment(home: Path) -> None:
                    '"sqlite:///sample.db"\npassword_env = "IVRD_TEST_NOT_SET"')  # fmt: skip
     assert "IVRD_TEST_NOT_SET" not in os.environ
     assert said == [
-        f"{home / 'ivrd.toml'}: billing.password_env:"
-        " the environment variable IVRD_TEST_NOT_SET is not set"
+        (
+            f"{home / 'ivrd.toml'}: billing.password_env:"
+            " the environment variable IVRD_TEST_NOT_SET is not set"
+        )
     ]
 
 
@@ -145,8 +149,10 @@ def test_password_file_that_others_may_read(home: Path) -> None:
     said = refused(home, ConfigError, '"sqlite:///sample.db"',
                    '"sqlite:///sample.db"\npassword_file = "password"')  # fmt: skip
     assert said == [
-        f"{home / 'ivrd.toml'}: billing.password_file: {secret} has mode 0644: others than its"
-        f" owner may use it; expected mode 0600 (chmod 600 {secret})"
+        (
+            f"{home / 'ivrd.toml'}: billing.password_file: {secret} has mode 0644: others than its"
+            f" owner may use it; expected mode 0600 (chmod 600 {secret})"
+        )
     ]
 
 
@@ -231,7 +237,9 @@ def test_one_language_is_enough_under_every_disclosure(
     text = SETTINGS.replace('"zh-CN", "en-US"', f'"{lang}"').replace('"open"', f'"{disclosure}"')
     file.write_text(text, encoding="utf-8")
     parts = assemble(load_config(file), lambda: START)
-    service = enquiry_service(parts.config, parts, InlineActions(parts.registry, VirtualClock(START)))
+    service = enquiry_service(
+        parts.config, parts, InlineActions(parts.registry, VirtualClock(START))
+    )
     facts = service.facts("", "")
     assert facts["several_languages"] is False
     assert facts["own_line_only"] is (disclosure == "own-line")

@@ -75,9 +75,7 @@ def test_lookup_in_trouble_has_its_own_answer(call: CallFile, calls: Calls) -> N
     assert made.heard[-2:] == [sentence, "goodbye"]
 
 
-def test_calls_fire_every_transition_of_the_flow(
-    calls: Calls, enquiry_flow: Flow
-) -> None:
+def test_calls_fire_every_transition_of_the_flow(calls: Calls, enquiry_flow: Flow) -> None:
     fired: set[tuple[str, str]] = set()
     for call in (*every_call_file(), *cut_short(), *too_long(), *in_trouble()):
         fired |= calls.made(call).fired

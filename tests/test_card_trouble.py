@@ -45,7 +45,9 @@ def troubled_calls() -> Iterator[CallFile]:
     """Yield calls on a card with each fault: one to its end, one hung up, one given up."""
     for name, fault in every_fault():
         for base, rings in ((WHOLE_CALL, "1"), (HUNG_UP, "1"), (GIVEN_UP, "2")):
-            if base != WHOLE_CALL and not name.startswith(("T_LC", "T_RING", "T_ONH", "dead", "any")):
+            if base != WHOLE_CALL and not name.startswith(
+                ("T_LC", "T_RING", "T_ONH", "dead", "any")
+            ):
                 continue
             call = FILES[base]
             yield replace(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ivrd.events import T_LC, Event
-from ivrd.line import Line, Status
+from ivrd.line import Line
+from ivrd.records import Status
 from ivrd.simulation import Office
 from ivrd.trace import read_trace, replay
 from sim.caller import ScriptedCaller

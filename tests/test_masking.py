@@ -23,8 +23,10 @@ from tests.test_traces import told_secrets
 
 json_values: st.SearchStrategy[Json] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text("abc.", max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("abc.", max_size=4), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

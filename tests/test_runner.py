@@ -13,7 +13,7 @@ from ivrd.billing.pool import LookupPool
 from ivrd.clock import LoopClock
 from ivrd.enquiry import U_DOWN, U_SLOW
 from ivrd.events import U_FAIL, U_OK, Data
-from ivrd.flow.actions import Action, Answer, registry
+from ivrd.flow.actions import Action, Answer, Shape, registry
 from ivrd.runner import BillingHealth, InlineActions, PooledActions, carry_out
 from sim.clock import VirtualClock
 
@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 def action(
     do: Callable[[Data], Answer], *, name: str = "look", blocking: bool = True, lookup: bool = True
 ) -> Action:
-    lost = {U_SLOW: {}, U_DOWN: {}} if lookup else {}
+    lost: dict[str, Shape] = {U_SLOW: {}, U_DOWN: {}} if lookup else {}
     return Action(name, takes=(), answers={U_OK: {}, **lost}, do=do, blocking=blocking)
 
 
@@ -166,7 +166,8 @@ async def closed(pooled: Pooled) -> None:
     """Close the pool, and let its threads end."""
     threads = [thread for thread in threading.enumerate() if thread.name.startswith("billing-")]
     pooled.pool.close()
-    await asyncio.to_thread(lambda: [thread.join(5) for thread in threads])
+    for thread in threads:
+        await asyncio.to_thread(thread.join, 5)
     await asyncio.get_running_loop().shutdown_default_executor()
 
 
@@ -178,8 +179,12 @@ def test_health_changes_with_the_answers_of_lookups_and_says_since_when() -> Non
     health = BillingHealth(lambda: now)
     look = action(fine)
     for minutes, answer, state in (
-        (1, U_OK, "up"), (2, U_DOWN, "down"), (3, U_DOWN, "down"), (4, U_SLOW, "slow"), (5, U_OK, "up"),
-    ):  # fmt: skip
+        (1, U_OK, "up"),
+        (2, U_DOWN, "down"),
+        (3, U_DOWN, "down"),
+        (4, U_SLOW, "slow"),
+        (5, U_OK, "up"),
+    ):
         now = NOW + timedelta(minutes=minutes)
         health.seen(look, Answer(answer))
         assert health.state == state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,7 +38,7 @@ from tests.conftest import Calls
 # -- what is written is what is read -------------------------------------------------------------
 
 words = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=10)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 values: st.SearchStrategy[Json] = st.recursive(
     st.none() | st.booleans() | st.integers() | floats | texts | words,
@@ -62,7 +63,10 @@ commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Play, ids, st.lists(says, min_size=1, max_size=4).map(tuple)),
 )
 events = st.builds(
-    Event, st.sampled_from(["T_RING", "T_DIGIT", "T_EOF", "U_OK", "U_NOT_YET"]), st.none() | ids, data
+    Event,
+    st.sampled_from(["T_RING", "T_DIGIT", "T_EOF", "U_OK", "U_NOT_YET"]),
+    st.none() | ids,
+    data,
 )
 seconds = st.integers(0, 10**6).map(lambda ms: ms / 1000)
 heads = st.builds(
@@ -85,7 +89,9 @@ class Kept:
 
 @given(
     heads,
-    st.lists(st.tuples(seconds, events, st.lists(commands, max_size=4), st.none() | words), max_size=5),
+    st.lists(
+        st.tuples(seconds, events, st.lists(commands, max_size=4), st.none() | words), max_size=5
+    ),
     st.tuples(words, st.dictionaries(words.map("x_".__add__), values, max_size=3)),
 )
 def test_what_is_written_is_what_is_read(
@@ -113,10 +119,12 @@ def test_what_is_written_is_what_is_read(
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_trace_or_a_clear_error(text: str) -> None:
+    told = ""
     try:
         list(parse_trace([text]))
     except TraceError as error:
-        assert str(error).startswith("trace:1: not a line of a trace: ")
+        told = str(error)
+    assert told.startswith("trace:1: not a line of a trace: ") or not told
 
 
 # -- what does not parse -------------------------------------------------------------------------
@@ -149,17 +157,19 @@ def test_line_that_does_not_parse_is_named(line: str, what: str, tmp_path: Path)
 
 
 def test_order_before_any_event_is_named() -> None:
-    with pytest.raises(TraceError, match="trace:2: not a line of a trace: expected an event before it"):
+    with pytest.raises(
+        TraceError, match="trace:2: not a line of a trace: expected an event before it"
+    ):
         list(parse_trace([f"{BEGIN}\n", f"{STAMP} > off_hook 3\n"]))
 
 
 def test_file_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing.log"
-    with pytest.raises(TraceError, match="missing.log: cannot be read: No such file or directory"):
+    with pytest.raises(TraceError, match=r"missing\.log: cannot be read: No such file"):
         list(read_trace(missing))
     binary = tmp_path / "binary.log"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(TraceError, match="binary.log: not UTF-8 text"):
+    with pytest.raises(TraceError, match=r"binary\.log: not UTF-8 text"):
         list(read_trace(binary))
 
 
@@ -242,4 +252,4 @@ def test_transitions_of_a_replay_are_told(log: list[str], machine: FlowMachine) 
     replay(first(log), machine, lambda *move: moves.append(move))
     assert moves[0] == ("idle", "T_RING", "answering")
     assert moves[-1] == ("hang_up", "T_ONH", "idle")
-    assert all(before[2] == after[0] for before, after in zip(moves, moves[1:], strict=False))
+    assert all(before[2] == after[0] for before, after in itertools.pairwise(moves))
