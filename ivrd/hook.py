@@ -25,6 +25,11 @@ class Hook:
         self._order: CommandId | None = None
         self._timer: Timer | None = None
 
+    @property
+    def awaited(self) -> bool:
+        """Whether an order is under way that the card has not answered."""
+        return self._order is not None
+
     def clear(self, ident: CommandId) -> None:
         """Order on hook under `ident`."""
         self.forget()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from ivrd.call import Call
 from ivrd.card import RING_PERIOD_S, Channel, DialPermit
@@ -68,6 +69,8 @@ RING_LOST_S = 2.5 * RING_PERIOD_S
 
 DIAL_MARGIN_S = 2.0
 """How much earlier than the flow the card gives up a dial, so that it is the card that says why."""
+
+T = TypeVar("T")
 
 _SERVED = frozenset({Role.ENQUIRY, Role.BOTH})
 
@@ -173,6 +176,10 @@ class Line:
                 self._clear()
 
     def _without_call(self, event: Event) -> None:
+        if event.name == T_RING and self.status is Status.OUT_OF_SERVICE and not self._hook.awaited:
+            # a channel that brings a caller is back, and free
+            self._hook.forget()
+            self._cleared()
         if event.name == T_RING and self.status in {Status.IDLE, Status.RINGING}:
             self._ring(event)
         elif event.name == T_RINGOFF and self.status is Status.RINGING:
@@ -249,6 +256,13 @@ class Line:
 
     def _in_call(self, talk: Talk, event: Event) -> None:
         """Give one event to the call, carry out what it orders, then the keys that waited."""
+        if event.name == T_EOF and event.id == talk.play and event.data.get("whole") is False:
+            # the call must not take what was cut for what was told: it is stopped first
+            talk.play_over()
+            self.counters.card_faults += 1
+            self._cannot_speak(talk, "a prompt was not played")
+            self.feed(event)
+            return
         self._deliver(talk, event)
         while talk.keys and not talk.call.busy and self.talk is talk:
             key, keyed_s = talk.keys.popleft()
@@ -274,7 +288,11 @@ class Line:
             talk.progress_s = now_s
         self._learn(talk, event)
         for command in commands:
+            if self.talk is not talk:  # given up: it orders nothing any more
+                return
             self._carry_out(talk, command)
+        if self.talk is not talk:
+            return
         if call.over:
             self._over(talk)
         elif moved:
@@ -294,13 +312,10 @@ class Line:
             talk.ends("error" if talk.failed else "operator", talk.before)
         elif name == T_LONG:
             talk.ends("too long", talk.before)
-        elif name == T_ONH:
+        elif name == T_ONH and event.id == talk.on_hook:
             talk.on_hook_done = True
         elif name == T_EOF and event.id == talk.play:
             talk.play_over()
-            if event.data.get("whole") is False:
-                self.counters.card_faults += 1
-                self._cannot_speak(talk, "a prompt was not played")
 
     def _over(self, talk: Talk) -> None:
         """Put away a call that came back to its start, whether or not the card is on hook."""
@@ -337,6 +352,7 @@ class Line:
             case OnHook():
                 talk.ends("ivrd", talk.before)
                 talk.keys.clear()
+                talk.on_hook = command.id
                 self.channel.on_hook(command.id)
             case Dial():
                 self._dial(talk, command)
@@ -452,7 +468,7 @@ class Line:
         )  # fmt: skip
         self._set_status(Status.IDLE)
         if self.on_end is not None:
-            self.on_end(record)
+            self._tell(self.on_end, record)
 
     def _remark(self, what: str, **more: Json) -> None:
         at_s = self.talk.at_s if self.talk else 0.0
@@ -465,7 +481,15 @@ class Line:
     def _changed(self, now_s: float) -> None:
         self.since_s = now_s
         if self.on_change is not None:
-            self.on_change(self)
+            self._tell(self.on_change, self)
+
+    def _tell(self, listener: Callable[[T], None], news: T) -> None:
+        """Tell who listens; that they break costs no caller the call, and no line its channel."""
+        try:
+            listener(news)
+        except Exception as error:
+            self.counters.errors += 1
+            self._remark("listener_failed", kind=type(error).__name__, at=_where(error))
 
 
 def _cause(event: Event) -> dict[str, Json]:

@@ -48,6 +48,8 @@ class Talk:
     spoken: Sequence[Utterance] = ()
     spoken_s: float = 0.0
     watchdog: Timer | None = None
+    on_hook: CommandId | None = None
+    """The order to go on hook, and whether the card has answered it."""
     on_hook_done: bool = False
     failed: bool = False
     """Whether something could not be spoken once already."""
