@@ -108,7 +108,7 @@ class EnquiryMachine(RuleBasedStateMachine):
     @rule(seed=st.integers(0, 10**6), who=st.sampled_from(SUBSCRIBERS), shows=st.booleans())
     def somebody_calls(self, seed: int, who: Subscriber, shows: bool) -> None:
         rng = random.Random(seed)
-        habits: Habits = replace(draw_habits(rng), more=0.6, details=0.6)
+        habits: Habits = replace(draw_habits(rng), more=0.85, details=0.4)
         caller = Caller(rng, who, MONTHS, habits, self._gone)
         self._place(caller, who.phone if shows else "")
 

@@ -65,7 +65,10 @@ def told_secrets(call: CallFile, made: Made) -> list[str]:
         for one in KNOWN
         for word in (one.subscriber.phone, one.subscriber.agreement, str(one.subscriber.id))
     ]
-    return [w for w in (*known, *call.secrets) if w in made.text or w in keys]
+    found = [w for w in (*known, *call.secrets) if w in made.text or w in keys]
+    # a caller's last four digits may be shown, those of what was keyed may not
+    private = re.findall(r'\b(?:number|account|proof|other)"?[=:]"?([^"\s|,}]+)', made.text)
+    return found + [value for value in private if value.strip("x") not in {"", "null"}]
 
 
 def test_at_least_sixty_calls_each_says_what_it_shows() -> None:
