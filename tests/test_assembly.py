@@ -14,6 +14,7 @@ import pytest
 from ivrd import resources
 from ivrd.assembly import Parts, assemble, enquiry_service
 from ivrd.config import load_config
+from ivrd.daemon import Daemon
 from ivrd.errors import ConfigError, FlowError, MappingError, ProblemsError, PromptError
 from ivrd.runner import InlineActions
 from sim.clock import VirtualClock
@@ -283,3 +284,36 @@ def test_now_of_the_parts_decides_which_month_is_over(home: Path) -> None:
     now = datetime(2026, 12, 1, tzinfo=START.tzinfo)
     assert check({"entry": "202611"}).event == "U_OK"
     later.close()
+
+
+# -- cards ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'driver = "software"',
+            'driver = "softwear"',
+            "card soft: no driver 'softwear'; expected one of",
+        ),
+        (
+            'driver = "software"',
+            'driver = "software"\noptions = { ring_periods_s = 3 }',
+            "card soft: ring_periods_s: no such option;",
+        ),
+    ],
+    ids=["unknown driver", "unknown option of a driver"],
+)
+async def test_card_that_cannot_be_made_keeps_the_daemon_from_starting(
+    home: Path, old: str, new: str, said: str
+) -> None:
+    file = home / "ivrd.toml"
+    file.write_text(SETTINGS.replace(old, new, 1), encoding="utf-8")
+    daemon = Daemon(load_config(file))
+    with pytest.raises(ConfigError) as caught:
+        await daemon.start()
+    daemon.parts.close()
+    assert str(caught.value).startswith(f"{file}: {said}")
+    assert "did you mean 'software'?" in str(caught.value) or "ring_period_s" in str(caught.value)
+    assert daemon.lines == {}
