@@ -78,8 +78,10 @@ class Daemon:
         self.listeners: set[Callable[[Line], None]] = set()
         """Told when anything about a line has changed."""
         self._pool: LookupPool
-        self._logs: list[TraceFile] = []
+        self._logs: dict[int, TraceFile] = {}
         self._openers: list[asyncio.Task[None]] = []
+        self._preparing = asyncio.Lock()
+        """Held while cards get new voice files: reloads come one after the other."""
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -122,11 +124,10 @@ class Daemon:
         for line in self.lines.values():
             line.shut()
         for state in self.cards.values():
-            await state.card.close()
-            state.open = False
+            await self._close_card(state)
         self._pool.close()
         self.parts.close()
-        for log in self._logs:
+        for log in self._logs.values():
             log.close()
         _log.info("stopped", calls=self.tally.calls)
 
@@ -153,19 +154,32 @@ class Daemon:
         pause_s = RETRY_S
         while not state.open:
             try:
-                channels = await state.card.open()
-                await state.card.prepare(self.parts.voices.prompts())
-            except CardError as error:
-                state.reason = str(error)
-                _log.error("card_not_open", card=state.table.name, why=str(error), retry_s=pause_s)
+                await self._open_card(state)
+            except Exception as error:  # else nobody is told, and the card not tried again
+                state.reason = _why(error)
+                _log.error("card_not_open", card=state.table.name, why=state.reason,
+                           retry_s=pause_s)  # fmt: skip
+                await self._close_card(state)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, RETRY_MOST_S)
-            else:
-                state.open, state.reason = True, ""
-                self._make_lines(state, {channel.number: channel for channel in channels})
-                _log.info("card_open", card=state.table.name, channels=len(channels))
+
+    async def _open_card(self, state: CardState) -> None:
+        channels = await state.card.open()
+        async with self._preparing:
+            await state.card.prepare(self.parts.voices.prompts())
+            self._make_lines(state, {channel.number: channel for channel in channels})
+            state.open, state.reason = True, ""
+        _log.info("card_open", card=state.table.name, channels=len(channels))
+
+    async def _close_card(self, state: CardState) -> None:
+        state.open = False
+        try:
+            await state.card.close()
+        except Exception as error:  # a driver that breaks keeps nothing else from its end
+            _log.error("card_not_closed", card=state.table.name, why=_why(error))
 
     def _make_lines(self, state: CardState, channels: dict[int, Channel]) -> None:
+        made: dict[int, Line] = {}
         for number, card, channel_number, table in self.config.every_line():
             if card != state.table.name:
                 continue
@@ -173,15 +187,15 @@ class Daemon:
             if channel is None:
                 _log.error("no_channel", line=number, card=card, channel=channel_number)
                 continue
-            self.lines[number] = self._make_line(number, card, channel, table)
-        self.lines = dict(sorted(self.lines.items()))
+            made[number] = self._make_line(number, card, channel, table)
+        self.lines = dict(sorted({**self.lines, **made}.items()))
 
     def _make_line(
         self, number: int, card: str, channel: Channel, table: LinesTable | None
     ) -> Line:
-        file = trace_file(self.config, number)
-        self._logs.append(file)
-        log = LineLog(file, mask_private=self.config.log.private == "mask")
+        if number not in self._logs:
+            self._logs[number] = trace_file(self.config, number)
+        log = LineLog(self._logs[number], mask_private=self.config.log.private == "mask")
         line = Line(
             line_settings(self.config, number, card, table), channel, self.clock, self.service, log
         )
@@ -203,12 +217,22 @@ class Daemon:
     async def reload(self) -> dict[str, Any]:
         """Read flows and voice files again; calls in progress end on what they began with.
 
-        Raises `ProblemsError`, with the old flow and voices still in place.
+        Raises `IvrdError`, with the old flow and voices still in place.
         """
+        async with self._preparing:
+            return await self._reload()
+
+    async def _reload(self) -> dict[str, Any]:
         old = self.parts.machine
-        parts = await asyncio.to_thread(self.parts.reloaded)
+        try:
+            parts = await asyncio.to_thread(self.parts.reloaded)
+        except IvrdError:
+            raise
+        except Exception as error:
+            raise IvrdError(f"the reload broke: {_why(error)}") from error
         for state in self.cards.values():
-            await state.card.prepare(parts.voices.prompts())
+            if state.open:  # the others prepare when they open
+                await state.card.prepare(parts.voices.prompts())
         self.parts = parts
         self.service = replace(self.service, machine=parts.machine, voice=parts.voices)
         for line in self.lines.values():
@@ -221,8 +245,9 @@ class Daemon:
     def set_enquiry(self, numbers: list[int], *, stopped: bool, now: bool = False) -> list[int]:
         """Stop or start enquiry on lines; `now` ends the calls there with a sentence.
 
-        Returns the lines. Raises `IvrdError` for a line that is not there.
+        Returns the lines in order. Raises `IvrdError` for a line that is not there.
         """
+        numbers = sorted(set(numbers))
         unknown = [number for number in numbers if number not in self.lines]
         if unknown:
             raise IvrdError(f"no line {unknown[0]}; there are {_spans(list(self.lines))}")
@@ -234,6 +259,11 @@ class Daemon:
             self._line_changed(line)
         _log.info("enquiry_stopped" if stopped else "enquiry_started", lines=_spans(numbers))
         return numbers
+
+
+def _why(error: Exception) -> str:
+    """Return why something failed; what is no word of ours says where it comes from."""
+    return str(error) if isinstance(error, IvrdError) else f"{type(error).__name__}: {error}"
 
 
 def line_settings(config: Config, number: int, card: str, table: LinesTable | None) -> LineSettings:

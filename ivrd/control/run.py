@@ -17,36 +17,40 @@ _log = structlog.get_logger("ivrd")
 
 
 async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = None) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads. Raises `ProblemsError` before anything runs."""
+    """Run until SIGTERM or SIGINT; SIGHUP reloads. Raises `ProblemsError` before anything runs.
+
+    A SIGHUP during the start is a reload after it.
+    """
     daemon = Daemon(config)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    reloads: set[asyncio.Task[None]] = set()
-
-    def reload() -> None:
-        task = asyncio.create_task(_reload_and_log(daemon))
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
+    hung_up = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     await daemon.start()
     server = ControlServer(daemon)
+    reloader = asyncio.create_task(_reload_when(hung_up, daemon), name="reloads")
     try:
         await server.start()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, reload)
         if ready is not None:
             ready(daemon)
         await stop.wait()
     finally:
+        reloader.cancel()
         # a phone on the control interface hears the goodbye before its line is cut
-        await daemon.stop()
-        await server.stop()
+        try:
+            await daemon.stop()
+        finally:
+            await server.stop()
 
 
-async def _reload_and_log(daemon: Daemon) -> None:
-    try:
-        await daemon.reload()
-    except IvrdError as error:
-        for line in str(error).splitlines():
-            _log.error("reload_refused", what=line)
+async def _reload_when(hung_up: asyncio.Event, daemon: Daemon) -> None:
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        try:
+            await daemon.reload()
+        except IvrdError as error:
+            for line in str(error).splitlines():
+                _log.error("reload_refused", what=line)

@@ -50,21 +50,24 @@ class ControlServer:
         self._listening = False
 
     async def start(self) -> None:
-        """Listen. Raises `ControlError` where another daemon listens already."""
+        """Listen. Raises `ControlError` where another daemon listens already, or nobody can."""
         if self._path.exists():
+            if not self._path.is_socket():
+                what = f"{self._path} is no socket and is left alone"
+                raise ControlError(f"{what}; choose another with places.socket")
             if _answers(str(self._path)):
                 raise ControlError(f"another ivrd listens on {self._path}; `ivrd status` shows it")
             self._path.unlink()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        await self._runner.setup()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             listener.bind(str(self._path))
         except OSError as error:
             listener.close()
             why = f"cannot listen on {self._path}: {error.strerror or error}"
             raise ControlError(f"{why}; choose another with places.socket") from None
         self._path.chmod(0o600)
+        await self._runner.setup()
         await web.SockSite(self._runner, listener).start()
         self._listening = True
 
@@ -126,10 +129,12 @@ async def _stop_lines(request: web.Request) -> web.Response:
 async def _set_lines(request: web.Request, *, stopped: bool) -> web.Response:
     try:
         body = await request.json()
-        numbers = [int(number) for number in body["lines"]]
-        now = bool(body.get("now", False))
-    except (ValueError, KeyError, TypeError):
-        raise ControlError('expected {"lines": [1, 2], "now": false}') from None
+    except ValueError:
+        body = None
+    numbers, now = (body.get("lines"), body.get("now", False)) if isinstance(body, dict) else (0, 0)
+    if not (isinstance(numbers, list) and all(type(n) is int for n in numbers)
+            and isinstance(now, bool)):  # fmt: skip
+        raise ControlError('expected {"lines": [1, 2], "now": false}')
     changed = request.app[DAEMON].set_enquiry(numbers, stopped=stopped, now=now)
     return _json({"lines": changed})
 
