@@ -144,10 +144,14 @@ class Daemon:
         except (CardError, TypeError) as error:
             problem = Problem(str(error), file=self.config.path, key=f"card {table.name}")
             raise ConfigError([problem]) from None
-        if table.when_full == "sentence":
+        state = CardState(table, card)
+        self._tell_when_full(state)
+        return state
+
+    def _tell_when_full(self, state: CardState) -> None:
+        if state.table.when_full == "sentence":
             lang = self.config.node.languages[0]
-            card.when_full = self.parts.voices.utterance(Say("all_busy"), lang)
-        return CardState(table, card)
+            state.card.when_full = self.parts.voices.utterance(Say("all_busy"), lang)
 
     async def _keep_open(self, state: CardState) -> None:
         """Open a card, however long it takes; a card keeps itself open from then on."""
@@ -237,6 +241,8 @@ class Daemon:
         self.service = replace(self.service, machine=parts.machine, voice=parts.voices)
         for line in self.lines.values():
             line.service = self.service
+        for state in self.cards.values():
+            self._tell_when_full(state)
         flow = {"name": old.flow.name, "old": old.hash, "new": parts.machine.hash,
                 "changed": old.hash != parts.machine.hash}  # fmt: skip
         _log.info("reloaded", **flow)

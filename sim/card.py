@@ -7,6 +7,7 @@ what each far end heard.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import fields
@@ -79,6 +80,7 @@ class SoftwareCard(VoiceCard):
                 read_pcm(prompt)
             except PromptError as error:
                 wrong += error.problems
+            await asyncio.sleep(0)  # calls go on meanwhile
         if wrong:
             raise CardError("\n".join(str(problem) for problem in wrong))
 

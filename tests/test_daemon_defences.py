@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
+import wave
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +19,8 @@ from typing import Any
 import pytest
 
 import ivrd.daemon
+import sim.card
+from ivrd import resources
 from ivrd.assembly import Parts
 from ivrd.clock import Clock
 from ivrd.commands import Prompt
@@ -27,6 +32,7 @@ from ivrd.daemon import Daemon
 from ivrd.errors import CardError, ControlError
 from sim.card import SoftwareCard
 from sim.channel import SoftwareChannel
+from sim.party import Leg, read_pcm
 
 SETTINGS = """
 [node]
@@ -264,6 +270,66 @@ async def test_reload_that_breaks_is_told(
     assert "reload_refused" in capsys.readouterr().out
 
 
+async def test_reload_gives_the_card_its_new_sentence_for_callers_without_a_line(
+    folder: Path, sample_db: Path
+) -> None:
+    shutil.copytree(resources.PROMPTS, folder / "voice_prompts")
+    settings = config(folder, sample_db, "software")
+    file = folder / "ivrd.toml"
+    text = file.read_text(encoding="utf-8") + 'when_full = "sentence"\n'
+    file.write_text(text + f'[places]\nprompts = "{folder}/voice_prompts"\n', encoding="utf-8")
+    daemon = Daemon(load_config(settings.path))
+    await daemon.start()
+    try:
+        await until_open(daemon, "software")
+        card = daemon.cards["software"].card
+        assert card.when_full is not None
+        before_s = card.when_full.duration_s
+        for prompt in card.when_full.prompts:
+            _make_half_as_long(prompt.path)
+        await daemon.reload()
+        assert card.when_full.duration_s == pytest.approx(before_s / 2, abs=0.01)
+    finally:
+        await daemon.stop()
+
+
+def _make_half_as_long(file: Path) -> None:
+    with wave.open(str(file), "rb") as sound:
+        form, frames = sound.getparams(), sound.readframes(sound.getnframes() // 2)
+    with wave.open(str(file), "wb") as sound:
+        sound.setparams(form)
+        sound.writeframes(frames)
+
+
+async def test_calls_go_on_while_the_card_reads_its_new_voice_files(
+    folder: Path, sample_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_row: list[int] = []
+
+    def noted(prompt: Prompt) -> bytes:
+        in_a_row[-1] += 1
+        return read_pcm(prompt)
+
+    async def turns() -> None:
+        while True:
+            in_a_row.append(0)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(sim.card, "read_pcm", noted)
+    others = asyncio.create_task(turns())
+    await asyncio.sleep(0)
+    daemon = Daemon(config(folder, sample_db, "software"))
+    await daemon.start()
+    try:
+        await until_open(daemon, "software")
+        await daemon.reload()
+    finally:
+        others.cancel()
+        await daemon.stop()
+    assert sum(in_a_row) > 100
+    assert max(in_a_row) == 1, "files read without a turn for anything else"
+
+
 HANGS_UP_WHILE_STARTING = """
 import asyncio, os, signal, sys
 from pathlib import Path
@@ -332,6 +398,36 @@ async def test_folder_of_the_control_socket_that_cannot_be_made_is_told(settings
     with pytest.raises(ControlError, match=r"places\.socket"):
         await server.start()
     await server.stop()
+
+
+async def test_recording_of_a_call_is_not_written_in_the_loops_thread(
+    settings: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    write_wav = Leg.write_wav
+
+    def noted(leg: Leg, path: Path) -> None:
+        threads.append(threading.current_thread().name)
+        write_wav(leg, path)
+
+    monkeypatch.setattr(Leg, "write_wav", noted)
+    daemon = Daemon(settings)
+    await daemon.start()
+    server = ControlServer(daemon)
+    await server.start()
+    try:
+        await until_open(daemon, "software")
+        async with ControlClient(settings.socket) as client, asyncio.timeout(10):
+            call = await client.phone(wav="1")
+            await call.hang_up()
+            told = [message async for message in call]
+    finally:
+        await daemon.stop()
+        await server.stop()
+    assert isinstance(told[-1], bytes)
+    assert told[-1].startswith(b"RIFF")
+    assert len(threads) == 1
+    assert threading.current_thread().name not in threads
 
 
 @pytest.mark.parametrize(

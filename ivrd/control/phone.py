@@ -58,7 +58,7 @@ async def phone(request: web.Request, daemon: Daemon) -> web.WebSocketResponse:
             party.telephone.hang_up()
         await sender
         if query.get("wav") and party.telephone is not None and not socket.closed:
-            await socket.send_bytes(_wav(party.telephone))
+            await socket.send_bytes(await asyncio.to_thread(_wav, party.telephone))
     finally:
         sender.cancel()
         with contextlib.suppress(asyncio.CancelledError, ConnectionResetError):
