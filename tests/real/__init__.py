@@ -1,0 +1,1 @@
+"""Tests against a real Asterisk, with SIPp and baresip as telephones; `setup` gets them."""
