@@ -106,6 +106,10 @@ class Daemon:
         _log.info("started", node=self.config.node.name, flow=self.parts.machine.hash,
                   cards=len(self.cards))  # fmt: skip
 
+    async def opened(self, within_s: float) -> None:
+        """Wait until every card is open, but no longer than `within_s` seconds."""
+        await asyncio.wait(self._openers, timeout=within_s)
+
     async def stop(self) -> None:
         """End calls with a sentence, close cards, lookups and logs; safe to repeat."""
         for opener in self._openers:

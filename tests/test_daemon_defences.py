@@ -330,6 +330,19 @@ async def test_calls_go_on_while_the_card_reads_its_new_voice_files(
     assert max(in_a_row) == 1, "files read without a turn for anything else"
 
 
+async def test_lines_are_there_when_the_daemon_says_that_it_runs(
+    folder: Path, sample_db: Path
+) -> None:
+    lines: list[int] = []
+
+    def ready(daemon: Daemon) -> None:
+        lines.extend(daemon.lines)
+        signal.raise_signal(signal.SIGTERM)
+
+    await run_daemon(config(folder, sample_db, "software"), ready)
+    assert lines == [1, 2]
+
+
 HANGS_UP_WHILE_STARTING = """
 import asyncio, os, signal, sys
 from pathlib import Path

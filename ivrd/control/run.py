@@ -13,6 +13,9 @@ from ivrd.control.server import ControlServer
 from ivrd.daemon import Daemon
 from ivrd.errors import IvrdError
 
+OPENED_S = 2.0
+"""How long the word that the daemon runs may wait for its cards."""
+
 _log = structlog.get_logger("ivrd")
 
 
@@ -26,13 +29,15 @@ async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = No
     stop = asyncio.Event()
     hung_up = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, hung_up.set)
-    await daemon.start()
     server = ControlServer(daemon)
+    server.check_free()  # a second daemon ends before it takes a card or a log of the first
+    await daemon.start()
     reloader = asyncio.create_task(_reload_when(hung_up, daemon), name="reloads")
     try:
         await server.start()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, stop.set)
+        await daemon.opened(OPENED_S)
         if ready is not None:
             ready(daemon)
         await stop.wait()

@@ -20,6 +20,9 @@ from ivrd.line import Line
 WATCH_S = 0.1
 """Shortest time between two messages of a watch."""
 
+LOOK_S = 0.5
+"""How often a watch looks which sentence is being heard: nothing tells of the next one."""
+
 STATUS_S = 5.0
 """How often a watch brings the daemon's status."""
 
@@ -49,8 +52,11 @@ class ControlServer:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._listening = False
 
-    async def start(self) -> None:
-        """Listen. Raises `ControlError` where another daemon listens already, or nobody can."""
+    def check_free(self) -> None:
+        """Take away a socket that is left over.
+
+        Raises `ControlError` where another daemon listens on it, or where it is none.
+        """
         if self._path.exists():
             if not self._path.is_socket():
                 what = f"{self._path} is no socket and is left alone"
@@ -58,6 +64,10 @@ class ControlServer:
             if _answers(str(self._path)):
                 raise ControlError(f"another ivrd listens on {self._path}; `ivrd status` shows it")
             self._path.unlink()
+
+    async def start(self) -> None:
+        """Listen. Raises `ControlError` where another daemon listens already, or nobody can."""
+        self.check_free()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,6 +155,7 @@ async def _watch(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
     changed: dict[int, Line] = {}
+    shown: dict[int, str] = {}
     woken = asyncio.Event()
 
     def on_change(line: Line) -> None:
@@ -157,14 +168,19 @@ async def _watch(request: web.Request) -> web.StreamResponse:
         status_at = daemon.clock.monotonic() + STATUS_S
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STATUS_S):
+                async with asyncio.timeout(LOOK_S):
                     await woken.wait()
             woken.clear()
+            for line in daemon.lines.values():
+                if line.talk is not None and shown.get(line.number) != line.sentence:
+                    changed[line.number] = line
             now_s = daemon.clock.monotonic()
             message: dict[str, Any] = {}
             if changed:
-                message["lines"] = [line_view(line, now_s) for line in changed.values()]
+                views = [line_view(line, now_s) for line in changed.values()]
                 changed.clear()
+                shown.update((view["line"], view["sentence"]) for view in views)
+                message["lines"] = views
             if now_s >= status_at:
                 message["status"] = status_view(daemon)
                 status_at = now_s + STATUS_S
