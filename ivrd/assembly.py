@@ -123,8 +123,19 @@ def load_enquiry(config: Config, registry: Registry, voices: Voices) -> Flow:
 
 def load_voices(config: Config, mapping: BillingMapping) -> Voices:
     """Load the voice files of all enabled languages. Raises `PromptError`."""
-    voices = Voices(config.prompts, config.node.languages, config.flows / "sentences.toml")
-    problems = [
+    try:
+        voices = Voices(config.prompts, config.node.languages, config.flows / "sentences.toml")
+    except PromptError as error:
+        raise PromptError([_placed(config, problem) for problem in error.problems]) from None
+    problems = unnamed_items(config, mapping, voices)
+    if problems:
+        raise PromptError(problems)
+    return voices
+
+
+def unnamed_items(config: Config, mapping: BillingMapping, voices: Voices) -> list[Problem]:
+    """Return every item of the bills that has no name in an enabled language."""
+    return [
         Problem(
             f"item {code!r} has no prompt in {lang}", file=config.mapping, rule="item",
             expected=f"a prompt item_{code}", nearest=nearest(code, voices.items(lang)),
@@ -133,9 +144,13 @@ def load_voices(config: Config, mapping: BillingMapping) -> Voices:
         for code in item_codes(mapping)
         if code not in voices.items(lang)
     ]  # fmt: skip
-    if problems:
-        raise PromptError(problems)
-    return voices
+
+
+def _placed(config: Config, problem: Problem) -> Problem:
+    """Name the place in ivrd.toml of a language that ivrd does not speak."""
+    if problem.rule != "language-unknown":
+        return problem
+    return replace(problem, file=config.path, key="node.languages")
 
 
 def item_codes(mapping: BillingMapping) -> list[str]:

@@ -25,7 +25,7 @@ from ivrd.errors import Problem, PromptError, SpeechError, nearest
 from ivrd.speech import GRAMMARS
 from ivrd.speech.grammar import Speaker, speaker
 from ivrd.speech.templates import Field, Group, Template, load_declared, load_templates
-from ivrd.speech.texts import Text, TextList, load_texts
+from ivrd.speech.texts import TEXT_LIST, Text, TextList, load_texts
 
 AUDIO = "audio"
 
@@ -69,7 +69,7 @@ class Voices:
         self._languages: dict[str, _Language] = {}
         for tag in languages:
             folder = _Folder(root, tag, declared)
-            problems += folder.problems
+            problems += [problem for problem in folder.problems if problem not in problems]
             if not problems:
                 self._languages[tag] = _compiled(folder)
         if problems:
@@ -148,6 +148,9 @@ class _Folder:
                 Problem(what, expected=expected, nearest=near, rule="language-unknown")
             ]
             return
+        if not (root / tag).is_dir():
+            self.problems = [_no_folder(root, tag)]
+            return
         listed = load_texts(root / tag)
         self.problems = list(listed.problems)
         if listed.toml is None or not listed.texts:
@@ -156,6 +159,9 @@ class _Folder:
         self.problems += _unspoken(listed, GRAMMARS[tag].ids)
         self.templates, wrong = load_templates(root / tag, declared, listed.texts.keys())
         self.problems += wrong
+        if not any(self.audio.glob("*.wav")):
+            self.problems.append(_no_audio(self.audio, len(listed.texts)))
+            return
         for id_, text in listed.texts.items():
             path = self.audio / f"{id_}.wav"
             header = _samples(path)
@@ -163,6 +169,30 @@ class _Folder:
                 self.prompts[id_] = Prompt(id_, text.text, path, header)
             else:
                 self.problems.append(header)
+
+
+def _no_folder(root: Path, tag: str) -> Problem:
+    """Tell a folder that is missing once: the language's, or the one of all languages."""
+    folder = root / tag if root.is_dir() else root
+    there = sorted(path.name for path in root.glob("*") if (path / TEXT_LIST).exists())
+    return Problem(
+        "no such folder",
+        file=folder,
+        expected="the folder of the voice files, as places.prompts names it"
+        if folder == root
+        else f"{TEXT_LIST}, sentences.toml and {AUDIO}/ of {tag}",
+        nearest=nearest(tag, there) if folder != root else None,
+        rule="prompts-folder",
+    )
+
+
+def _no_audio(audio: Path, count: int) -> Problem:
+    return Problem(
+        f"none of the {count} voice files is there",
+        file=audio,
+        expected="recordings, or `ivrd prompts make`",
+        rule="prompt-missing",
+    )
 
 
 def _unspoken(listed: TextList, ids: Set[str]) -> Iterator[Problem]:
@@ -284,7 +314,7 @@ def check_prompts(root: Path, languages: Iterable[str], sentences_file: Path) ->
     problems: list[Problem] = []
     for tag in languages:
         folder = _Folder(root, tag, declared)
-        problems += folder.problems
+        problems += [problem for problem in folder.problems if problem not in problems]
         problems += _unlisted(folder)
         for id_, prompt in folder.prompts.items():
             if not folder.texts[id_].silence_ms:

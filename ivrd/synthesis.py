@@ -7,7 +7,6 @@ call; needs the extra ``ivrd[voice]`` and the program ``espeak-ng``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import tempfile
 import warnings
 import wave
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,18 +27,12 @@ from ivrd.commands import SAMPLE_RATE
 from ivrd.errors import Problem, PromptError, nearest
 from ivrd.prompts import AUDIO, LEVEL_DBFS, speech_level
 from ivrd.speech.texts import Text, TextList, Voice, load_texts
+from ivrd.synthesised import PEAK_DBFS, RECORD, digest_of, read_record, source_of
 
 with warnings.catch_warnings():  # pydub looks for ffmpeg, which WAV does not need
     warnings.simplefilter("ignore")
     from pydub import AudioSegment
     from pydub.silence import detect_leading_silence
-
-RECORD = "synthesised.json"
-"""What was synthesised from which text, and the hash of the audio: a file that differs from
-it was recorded by a person."""
-
-PEAK_DBFS = -1.0
-"""No sample is louder; a prompt with high peaks stays below the common level for it."""
 
 _EDGE_DBFS = -55.0  # a "th" is 30 dB below the vowel behind it
 _FADE_MS = 4
@@ -47,7 +40,6 @@ _LEAD_MS, _TAIL_MS = 5, 15
 _SENTENCE_TAIL_MS = 200
 _CLAUSE_TAIL_MS = 100
 _SENTENCE_ENDS, _CLAUSE_ENDS = tuple(".?!。？！"), tuple(",;:，；：")
-_VERSION = 1  # raise it when the audio made from the same text changes
 
 Progress: TypeAlias = Callable[[str, str, str], None]
 """Called with language, prompt id and "made", "kept" or "recorded"."""
@@ -120,7 +112,7 @@ class _Maker:
         assert listed.voice is not None  # noqa: S101 - a list without problems has one
         self._audio = folder / AUDIO
         self._record_file = folder / RECORD
-        self._record = _read_record(self._record_file)
+        self._record = read_record(self._record_file)
         self._tag, self._listed, self._voice = tag, listed, listed.voice
         self._report, self._progress = report, progress
 
@@ -145,9 +137,9 @@ class _Maker:
         if force or not path.exists():
             return "made"
         ours = self._record.get(id_)
-        if ours is None or ours["audio"] != _digest(path.read_bytes()):
+        if ours is None or ours["audio"] != digest_of(path.read_bytes()):
             return "recorded"
-        same = ours["source"] == _source(text, self._voice)
+        same = ours["source"] == source_of(text, self._voice)
         return "kept" if only_missing or same else "made"
 
     def _make(self, id_: str, text: Text) -> None:
@@ -164,8 +156,8 @@ class _Maker:
                 ) from None
         _write_wav(path, audio)
         self._record[id_] = {
-            "audio": _digest(path.read_bytes()),
-            "source": _source(text, self._voice),
+            "audio": digest_of(path.read_bytes()),
+            "source": source_of(text, self._voice),
         }
 
     def _write_record(self, record: Mapping[str, Mapping[str, str]]) -> None:
@@ -240,25 +232,3 @@ def _write_wav(path: Path, audio: Any) -> None:
         file.setframerate(SAMPLE_RATE)
         file.writeframes(audio.raw_data)
     part.replace(path)
-
-
-def _source(text: Text, voice: Voice) -> str:
-    parts = [_VERSION, LEVEL_DBFS, PEAK_DBFS, asdict(text), asdict(voice)]
-    return _digest(json.dumps(parts, sort_keys=True).encode())
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
-
-
-def _read_record(file: Path) -> dict[str, dict[str, str]]:
-    """Return what was synthesised before; without the file, every audio counts as recorded."""
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        return {id_: {"audio": e["audio"], "source": e["source"]} for id_, e in record.items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise PromptError(
-            [Problem("not a record of synthesised prompts", file=file, rule="synthesis")]
-        ) from None

@@ -106,9 +106,18 @@ def test_database_that_is_down_is_a_warning_for_calls_say_so(home: Path) -> None
     parts.close()
 
 
+def test_language_that_ivrd_does_not_speak_is_told_where_it_stands(home: Path) -> None:
+    (said,) = refused(home, PromptError, '"en-US"', '"fr-FR"')
+    assert said.startswith(f"{home / 'ivrd.toml'}: node.languages: no grammar for language 'fr-FR'")
+
+
 def test_mapping_that_is_not_there(home: Path) -> None:
     said = refused(home, MappingError, '"telecom"', '"telekom"')
-    assert said == [f"{resources.PROFILES / 'telekom.toml'}: no such file"]
+    (told,) = said
+    assert told == (
+        "no ready mapping 'telekom'; expected telecom or telecom-narrow, or a file by its name"
+        " with .toml; did you mean 'telecom'?"
+    )
 
 
 def test_password_in_the_url_is_refused_and_not_repeated(home: Path) -> None:

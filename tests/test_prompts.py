@@ -321,7 +321,23 @@ def test_a_language_without_a_grammar_is_told_with_the_nearest(tmp_path: Path) -
 
 
 def test_a_language_without_a_folder_is_told(tmp_path: Path) -> None:
-    assert [p.rule for p in check_prompts(tmp_path, ["en-US"], SENTENCES)] == ["no-file"]
+    assert [p.rule for p in check_prompts(tmp_path, ["en-US"], SENTENCES)] == ["prompts-folder"]
+
+
+def test_a_folder_of_all_languages_that_is_missing_is_told_once(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    (problem,) = check_prompts(gone, LANGUAGES, SENTENCES)
+    assert (problem.rule, problem.file) == ("prompts-folder", gone)
+    with pytest.raises(PromptError) as caught:
+        Voices(gone, LANGUAGES, SENTENCES)
+    assert caught.value.problems == (problem,)
+
+
+def test_a_language_without_any_voice_file_is_told_once(zh: Path) -> None:
+    for file in (zh / "audio").glob("*.wav"):
+        file.unlink()
+    (problem,) = _check(zh)
+    assert (problem.rule, problem.file) == ("prompt-missing", zh / "audio")
 
 
 def test_a_wrong_list_of_sentences_is_told(tmp_path: Path) -> None:

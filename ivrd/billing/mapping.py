@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ivrd import resources
 from ivrd.billing.values import Pattern, Unit
 from ivrd.errors import MappingError, Problem, nearest
 from ivrd.toml_file import TomlFile
@@ -302,6 +303,11 @@ class BillingMapping(Part):
 
 def load_mapping(path: Path) -> BillingMapping:
     """Read a mapping file. Raises `MappingError` with every problem found in it."""
+    if not path.exists() and path.parent == resources.PROFILES:
+        ready = sorted(profile.stem for profile in path.parent.glob("*.toml"))
+        expected = f"{' or '.join(ready)}, or a file by its name with .toml"
+        what, near = f"no ready mapping {path.stem!r}", nearest(path.stem, ready)
+        raise MappingError([Problem(what, expected=expected, nearest=near, rule="no-file")])
     toml = TomlFile(path, MappingError)
     try:
         mapping = BillingMapping.model_validate(toml.data)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
+from ivrd.assembly import load_voices
 from ivrd.billing.check import check_billing
 from ivrd.billing.mapping import load_mapping
 from ivrd.cli.output import EXIT_NO, json_option, print_json, print_problems, problem_json
 from ivrd.cli.service import billing_reader
 from ivrd.cli.settings import settings
+from ivrd.errors import PromptError
 
 
 @click.group()
@@ -23,10 +25,19 @@ def billing() -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Hold every table and column of the mapping against the database, and read one bill."""
+    """Hold every table and column of the mapping against the database, and read one bill.
+
+    Every item of a bill must have a name in each language, too.
+    """
     config = settings(ctx.obj)
+    mapping = load_mapping(config.mapping)
     with billing_reader(config) as reader:
-        found = check_billing(load_mapping(config.mapping), reader.database.engine)
+        found = check_billing(mapping, reader.database.engine)
+    try:
+        load_voices(config, mapping)
+    except PromptError as error:
+        # voice files that are wrong in themselves are for `ivrd prompts check` to tell
+        found.problems += [problem for problem in error.problems if problem.rule == "item"]
     sample = found.sample
     if as_json:
         print_json({

@@ -23,8 +23,9 @@ from ivrd.cli.service import billing_reader, enquiry_flow
 from ivrd.cli.settings import settings
 from ivrd.config import Config
 from ivrd.daemon import CARDS
-from ivrd.errors import IvrdError
+from ivrd.errors import IvrdError, PromptError
 from ivrd.prompts import check_prompts
+from ivrd.synthesised import outdated
 
 OLDEST_PYTHON = (3, 11)
 FILES_A_LINE = 4
@@ -101,12 +102,16 @@ def _voice_tools() -> Look:
 
 
 def _flow(config: Config) -> Look:
-    flow = enquiry_flow(config)
+    try:
+        flow = enquiry_flow(config)
+    except PromptError:
+        return None, f"{config.flow_file}: not proved while voice files are wrong"
     return True, f"{config.flow_file}, {len(flow.states)} states, {flow.hash}"
 
 
 def _prompts(config: Config) -> Look:
     problems = check_prompts(config.prompts, config.node.languages, config.flows / "sentences.toml")
+    problems += outdated(config.prompts, config.node.languages)
     if problems:
         return False, "\n".join(str(problem) for problem in problems)
     return True, f"{config.prompts}: {', '.join(config.node.languages)}"

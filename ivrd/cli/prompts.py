@@ -18,6 +18,7 @@ from ivrd.config import Config
 from ivrd.errors import ConfigError, Problem, PromptError, nearest
 from ivrd.prompts import AUDIO, check_prompts
 from ivrd.speech.texts import load_texts
+from ivrd.synthesised import outdated
 
 _lang = click.option("--lang", "langs", multiple=True, metavar="TAG",
                      help="Only this language, such as zh-CN; may be repeated.")  # fmt: skip
@@ -33,10 +34,14 @@ def prompts() -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, langs: tuple[str, ...], as_json: bool) -> None:
-    """Find voice files that are missing, clipped, silent or in a wrong format."""
+    """Find voice files that are missing, clipped, silent, of a wrong format, or not of their text.
+
+    Synthesised ones are held against their text; a recording by a person is not.
+    """
     config = settings(ctx.obj)
     languages = _languages(config, langs)
     problems = check_prompts(config.prompts, languages, config.flows / "sentences.toml")
+    problems += outdated(config.prompts, languages)
     if as_json:
         print_json({"languages": languages, "ok": not problems,
                     "problems": [problem_json(problem) for problem in problems]})  # fmt: skip

@@ -109,6 +109,45 @@ def test_prompts_check_finds_a_voice_file_that_is_missing(invoke: Invoke, own_sa
     assert [problem["rule"] for problem in told["problems"]] == ["prompt-missing"]
 
 
+def test_prompts_check_finds_a_synthesised_file_that_says_an_older_text(
+    invoke: Invoke, own_sample: Path
+) -> None:
+    folder = own_sample.parent / "voice_prompts"
+    shutil.copytree(resources.PROMPTS / "en-US", folder / "en-US")
+    _edit(own_sample, "[places]", '[places]\nprompts = "voice_prompts"')
+    texts = folder / "en-US" / "prompts.toml"
+    lines = texts.read_text("utf-8").splitlines()
+    number = next(i for i, line in enumerate(lines) if line.startswith("goodbye ="))
+    _edit(texts, f"\n{lines[number]}\n", '\ngoodbye = "So long."\n')
+    args = ("prompts", "check", "--lang", "en-US", "--json")
+    (problem,) = json.loads(invoke(own_sample, *args).stdout)["problems"]
+    assert problem["rule"] == "prompt-outdated"
+    assert problem["line"] == number + 1
+    # a recording by a person is not judged
+    shutil.copy(folder / "en-US/audio/welcome.wav", folder / "en-US/audio/goodbye.wav")
+    assert invoke(own_sample, *args).exit_code == 0
+
+
+def test_doctor_tells_missing_voice_files_once(invoke: Invoke, own_sample: Path) -> None:
+    _edit(own_sample, "[places]", '[places]\nprompts = "nowhere"')
+    result = invoke(own_sample, "doctor")
+    assert result.exit_code == 1
+    assert result.stdout.count("no such folder") == 1
+
+
+def test_billing_check_finds_an_item_that_no_language_can_name(
+    invoke: Invoke, own_sample: Path
+) -> None:
+    mapping = (resources.PROFILES / "telecom.toml").read_text(encoding="utf-8")
+    mapping = mapping.replace("local_calls =", "local_cals =")
+    (own_sample.parent / "my-billing.toml").write_text(mapping, encoding="utf-8")
+    _edit(own_sample, 'mapping = "telecom"', 'mapping = "my-billing.toml"')
+    told = json.loads(invoke(own_sample, "billing", "check", "--json").stdout)
+    assert [(problem["rule"], problem["nearest"]) for problem in told["problems"]] == [
+        ("item", "local_calls"), ("item", "local_calls"),
+    ]  # fmt: skip
+
+
 def test_an_unknown_language_gets_the_nearest(invoke: Invoke, sample: Path) -> None:
     result = invoke(sample, "prompts", "list", "--lang", "en-UK")
     assert result.exit_code == 2
