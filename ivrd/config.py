@@ -273,10 +273,12 @@ def _lines(config: Config, file: TomlFile) -> Iterator[Problem]:
             yield file.problem((*key, "channels"), f"{len(lines)} lines, {len(channels)} channels",
                                expected="as many channels as lines", rule="count")  # fmt: skip
             continue
+        beyond = [str(channel) for channel in channels if channel > card.channels]
+        if beyond:
+            yield file.problem((*key, "channels"), f"{card.name!r} has no channel "
+                               f"{', '.join(beyond)}", expected=f"1 to {card.channels}",
+                               rule="channel")  # fmt: skip
         for line, channel in zip(lines, channels, strict=True):
-            if channel > card.channels:
-                yield file.problem((*key, "channels"), f"{card.name!r} has no channel {channel}",
-                                   expected=f"1 to {card.channels}", rule="channel")  # fmt: skip
             if line in numbers:
                 yield file.problem((*key, "numbers"), f"line {line} is there twice", rule="twice")
             elif (card.name, channel) in taken:

@@ -49,7 +49,10 @@ def check_billing(mapping: BillingMapping, engine: Engine) -> Check:
         if not check.problems:
             _read_sample(mapping, engine, check)
     except (SQLAlchemyError, OSError) as exc:
-        check.problems.append(mapping.problem((), str(translated(exc)), rule="down"))
+        where = engine.url.render_as_string(hide_password=True)
+        check.problems.append(
+            Problem(str(translated(exc)), expected=f"one that answers at {where}", rule="down")
+        )
     except BillingError as exc:
         check.problems.append(
             mapping.problem((), f"a bill could not be read: {exc}", rule="sample")

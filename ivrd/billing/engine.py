@@ -30,6 +30,12 @@ _CONNECT_ARGS: Mapping[str, Callable[[float], dict[str, Any]]] = {
         "read_timeout": int(limit_s) + 1,
     },
 }
+_PACKAGES = {
+    "postgresql+psycopg": "psycopg[binary]",
+    "postgresql+psycopg2": "psycopg2-binary",
+    "mysql+pymysql": "pymysql",
+    "mysql+mysqldb": "mysqlclient",
+}
 _SAME_DIALECT = {"mariadb": "mysql"}
 
 
@@ -75,7 +81,8 @@ def engine_from(
         )
     except ImportError:
         what = f"the driver of {_driver_of(parsed)} is not installed"
-        raise ConfigError([Problem(what, key="url", rule="driver")]) from None
+        expected = f"pip install '{_PACKAGES[_driver_of(parsed)]}'"
+        raise ConfigError([Problem(what, key="url", expected=expected, rule="driver")]) from None
     _limit_statements(engine, time_limit_s)
     return engine
 

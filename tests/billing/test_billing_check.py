@@ -127,3 +127,4 @@ def test_a_database_that_is_not_there_is_a_problem(
     (problem,) = check_billing(mapping, engine_on(tmp_path / "none.db")).problems
     assert problem.rule == "down"
     assert "unable to open" in problem.what
+    assert "none.db" in str(problem)

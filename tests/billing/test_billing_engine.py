@@ -106,9 +106,10 @@ def test_no_password_is_needed_where_none_is_named() -> None:
 def test_a_driver_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "psycopg2", None)
     problem = problem_of(SERVER)
-    assert (problem.rule, problem.what) == (
+    assert (problem.rule, problem.what, problem.expected) == (
         "driver",
         "the driver of postgresql+psycopg2 is not installed",
+        "pip install 'psycopg2-binary'",
     )
 
 
