@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from ivrd.cli.client import order
-from ivrd.cli.output import EXIT_NO, json_option, print_json, print_problems, problem_json
+from ivrd.cli.output import (
+    EXIT_NO,
+    Refused,
+    json_option,
+    print_json,
+    print_problems,
+    problem_json,
+)
 from ivrd.cli.service import enquiry_flow, with_flow
 from ivrd.cli.settings import settings
 from ivrd.errors import FlowError
@@ -117,12 +124,15 @@ def reload(config_file: Path, as_json: bool) -> None:
     Calls in progress end on the old flow. One that fails the check is refused, and the old one
     stays.
     """
-    told = order(settings(config_file), "/reload")
+    try:
+        told = order(settings(config_file), "/reload")
+    except Refused as error:
+        raise Refused(f"{error}\nreload refused: calls go on with what was loaded before") from None
     if as_json:
         print_json(told)
         return
     changed = "{name}: {old} is now {new}" if told["flow"]["changed"] else "{name}@{new} as before"
-    click.echo(f"reloaded, {changed.format(**told['flow'])}")
+    click.echo(f"reloaded voice files and flow: {changed.format(**told['flow'])}")
 
 
 flow.add_command(reload)

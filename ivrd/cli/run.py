@@ -8,9 +8,10 @@ import logging
 import os
 import signal
 import sys
-from datetime import datetime
+from collections.abc import MutableMapping
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 import structlog
@@ -46,14 +47,14 @@ def run(config_file: Path, watch: bool, demo: int | None) -> None:
     if demo is not None:
         config = with_callers(config, demo)
     if not watch:
-        log_to(sys.stderr)
+        log_to(sys.stderr, config.zone)
         asyncio.run(run_daemon(config, _ready))
         return
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         raise click.UsageError("--watch needs a terminal")
     config.data.mkdir(parents=True, exist_ok=True)
     with (config.data / "ivrd.log").open("a", encoding="utf-8", buffering=1) as log:
-        log_to(log)
+        log_to(log, config.zone)
         asyncio.run(_run_watched(config))
 
 
@@ -74,12 +75,20 @@ def with_callers(config: Config, calls_an_hour: int) -> Config:
     return config.model_copy(update={"card": [changed(card) for card in config.card]})
 
 
-def log_to(stream: TextIO) -> None:
-    """Let the daemon's own log go to a stream: coloured on a terminal, else key=value."""
+def log_to(stream: TextIO, zone: tzinfo) -> None:
+    """Let the daemon's own log go to a stream: coloured on a terminal, else key=value.
+
+    Its times are those of `zone`, as in the line logs.
+    """
+
+    def stamped(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["timestamp"] = datetime.now(zone).isoformat(timespec="milliseconds")
+        return event
+
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
+            stamped,
             structlog.dev.ConsoleRenderer() if stream.isatty()
             else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],

@@ -28,7 +28,7 @@ PLACES = """
 flows = "fsm_specs"
 prompts = "voice_prompts"
 """
-SHOWN = 6
+SHOWN = 7
 """How many of the sample numbers are told to people; `--json` tells all."""
 
 
@@ -67,7 +67,7 @@ def sample_data(  # noqa: PLR0913, PLR0917 - one for each option
         done.append(f"{config_file} written")
     config = settings(config_file)
     if flows and config.flows == resources.FLOWS:
-        done.append(f"{config_file} does not use the copies yet: add{PLACES.replace(chr(10), ' ')}")
+        done.append(f"{config_file} does not use the copies yet: add\n{PLACES.strip()}")
     file = _database_file(config)
     layout = _layout(config, layout)
     today = datetime.now(config.zone).date()

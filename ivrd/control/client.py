@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
@@ -48,8 +49,11 @@ class ControlClient:
         return self._session
 
     def _away(self, error: Exception) -> ControlError:
-        what = f"no daemon answers on {self._socket}; start it with `ivrd run`"
-        return ControlError(f"{what} ({type(error).__name__})")
+        what = f"no daemon answers on {self._socket}"
+        denied = isinstance(error, OSError) and error.errno in {errno.EACCES, errno.EPERM}
+        if denied:
+            return ControlError(f"{what}: permission denied; only the daemon's own user may ask")
+        return ControlError(f"{what}; start it with `ivrd run`")
 
     async def get(self, path: str, **query: str) -> Any:
         """Return the answer to a GET."""

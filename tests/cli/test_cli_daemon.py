@@ -151,6 +151,7 @@ def test_a_changed_flow_is_taken_by_a_reload_and_a_wrong_one_refused(
         refused = invoke(daemon, "reload")
         assert refused.exit_code == 1
         assert f"{flow}:" in refused.stderr
+        assert "refused: calls go on with" in refused.stderr
         after = json.loads(invoke(daemon, "status", "--json").stdout)
         assert after["flow"]["hash"] == told["flow"]["new"]
     finally:
@@ -168,6 +169,7 @@ def test_a_second_daemon_on_the_socket_is_refused(daemon: Path) -> None:
     _, told = second.communicate(timeout=30)
     assert second.returncode == 3
     assert "another ivrd" in told
+    assert "event=started" not in told  # no card was opened, no line log touched
     assert "Traceback" not in told
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
@@ -56,11 +58,12 @@ def test_the_words_how_to_call_are_a_call_that_works(invoke: Invoke, sample: Pat
 def test_the_daemons_own_log_is_one_line_an_event_in_a_file() -> None:
     stream = io.StringIO()
     before = structlog.get_config()
-    log_to(stream)
+    log_to(stream, ZoneInfo("Asia/Shanghai"))
     try:
         structlog.get_logger("ivrd").info("card_open", card="soft", channels=8)
         structlog.get_logger("ivrd").debug("too much")
     finally:
         structlog.configure(**before)
     (line,) = stream.getvalue().splitlines()
+    assert re.match(r"timestamp=\d{4}-\d\d-\d\dT[\d:.]{12}\+08:00 ", line)  # as in line logs
     assert line.split(" ", 1)[1] == "level=info event=card_open card=soft channels=8"
