@@ -205,11 +205,11 @@ class Line:
             self._set_status(Status.RINGING)
             self.clock.call_later(RING_LOST_S, partial(self._ring_lost, self.since_s))
             return
-        caller, called = str(event.data.get("caller", "")), str(event.data.get("called", ""))
+        caller, called = _text(event, "caller"), _text(event, "called")
         facts = self.service.facts(caller, called)
         facts["closed"] = closed
         talk = self._begin(self.service, facts, caller, "in", None)
-        self._in_call(talk, event)
+        self._in_call(talk, Event(T_RING, None, {**event.data, "caller": caller, "called": called}))
 
     def _ring_lost(self, since_s: float) -> None:
         """Take a ringing as over whose end, or whose next ring, the card never told."""
@@ -490,6 +490,11 @@ class Line:
         except Exception as error:
             self.counters.errors += 1
             self._remark("listener_failed", kind=type(error).__name__, at=_where(error))
+
+
+def _text(event: Event, name: str) -> str:
+    """Return a text of the network's, with ? for what no file and no screen can take."""
+    return str(event.data.get(name, "")).encode("utf-8", "replace").decode("utf-8")
 
 
 def _cause(event: Event) -> dict[str, Json]:

@@ -198,7 +198,10 @@ class TraceFile:
 
     def __init__(self, path: Path, max_bytes: int, keep: int, *, flush: bool = True) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._handler = RotatingFileHandler(path, "a", max_bytes, keep, encoding="utf-8")
+        # a card's own words may hold what is no text: as JSON's escapes, so that it is read back
+        self._handler = RotatingFileHandler(
+            path, "a", max_bytes, keep, encoding="utf-8", errors="backslashreplace"
+        )
         self._flush = flush
         self._max_bytes = max_bytes
         self._size = path.stat().st_size
@@ -227,7 +230,7 @@ class TraceFile:
         if self._max_bytes and self._size + len(text) > self._max_bytes and self._size:
             self._handler.doRollover()
             self._size = 0
-        self._size += len(text.encode())
+        self._size += len(text.encode(errors="backslashreplace"))
         if self._handler.stream is None:  # a rollover that failed has closed it
             self._handler.stream = self._handler._open()  # noqa: SLF001 - as its own emit does
         stream = self._handler.stream

@@ -11,10 +11,11 @@ import pytest
 from ivrd.clock import Timer
 from ivrd.commands import Say, Utterance
 from ivrd.errors import SpeechError
-from ivrd.events import T_EOF, T_ONH, Event
+from ivrd.events import T_EOF, T_LCTERM, T_ONH, T_RING, Event
 from ivrd.line import Line
 from ivrd.records import CallRecord, Status
 from ivrd.simulation import Office
+from ivrd.trace import parse_trace
 from sim.caller import ScriptedCaller
 from sim.channel import State
 from sim.faults import Lose
@@ -183,3 +184,38 @@ def test_caller_on_a_card_that_is_back_is_answered_at_once(
     office.clock.run_for(120.0)
     assert len(office.records) == 1
     assert " ! in_service_again" in logged()
+
+
+# -- what the network says -----------------------------------------------------------------------
+
+
+def test_caller_whose_number_is_no_text_is_served_and_logged(
+    office: Office, logged: Callable[[], str]
+) -> None:
+    line, channel = office.lines[0], office.card.channels[0]
+    # bytes of a SIP header that are no UTF-8, as a driver's decoder hands them on
+    caller = ScriptedCaller(RICH.script)
+    line.settings.rings = 2
+    caller.call(office.card)
+    channel.emit(Event(T_RING, None, {"caller": "\udcff\ud800", "called": "170"}))
+    assert office.clock.run_while(lambda: not caller.finished, 1200.0)
+    office.clock.run_for(1.0)
+    assert caller.failure is None, caller.report()
+    assert office.records[0].ended_by != "error"
+    (trace,) = parse_trace(logged().splitlines())
+    assert trace.head.facts["caller"] == "??"
+
+
+def test_words_of_a_card_that_are_no_text_are_logged_and_read_back(
+    office: Office, logged: Callable[[], str]
+) -> None:
+    line, channel = office.lines[0], office.card.channels[0]
+    ScriptedCaller(parse_script("hear choose_mandarin\nwait 600\nhang up")).call(office.card)
+    office.clock.run_for(0.5)
+    channel.emit(Event(T_LCTERM, None, {"cause": "\udcff"}))
+    office.clock.run_for(1.0)
+    assert status(line) is Status.IDLE
+    assert office.records[0].ended_by == "caller"
+    (trace,) = parse_trace(logged().splitlines())
+    hung_up = next(step.event for step in trace.steps if step.event.name == T_LCTERM)
+    assert hung_up.data == {"cause": "\udcff"}
