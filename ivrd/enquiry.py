@@ -359,7 +359,7 @@ class _BillActions:
         data: dict[str, Json] = {"month": bill.month, "items": items, "total": bill.total_fen}
         if bill.paid is not None:
             data["paid" if bill.paid else "unpaid"] = True
-        if bill.due:
+        if bill.due and not bill.paid:  # nobody who has paid is told by when to pay
             data["due"] = bill.due.isoformat()
         if details:
             data["details"] = True
