@@ -301,6 +301,8 @@ class Line:
     def _learn(self, talk: Talk, event: Event) -> None:
         """Keep from an event what the record of the call needs."""
         name = event.name
+        if name == T_DIGIT:
+            return
         if name == T_LCTERM:
             talk.ends("caller" if talk.direction == "in" else "far end", talk.before)
         elif name == T_RINGOFF:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, Select
+from sqlalchemy import Dialect, Engine, PoolProxiedConnection, Select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -72,8 +72,7 @@ class Database:
         """
         self.breaker.enter()
         try:
-            with self.engine.connect() as connection:
-                result = self._look_up(connection, lookup)
+            result = self._look_up(self.engine.raw_connection(), lookup)
         except (SQLAlchemyError, OSError, self._driver_error) as exc:
             self.breaker.failed()
             # the driver's own text may hold what was asked for: it is not passed on
@@ -84,9 +83,10 @@ class Database:
         self.breaker.worked()
         return result
 
-    def _look_up(self, connection: Connection, lookup: Callable[[Run], T]) -> T:
-        cursor = connection.connection.cursor()
+    def _look_up(self, connection: PoolProxiedConnection, lookup: Callable[[Run], T]) -> T:
+        """Carry a lookup out on one connection of the pool, and give it back."""
         deadline = connection.info.get(DEADLINE)
+        cursor = connection.cursor()
 
         def run(query: Select[Any], values: Mapping[str, object]) -> Sequence[Any]:
             statement = self._statements.get(query)
@@ -100,13 +100,14 @@ class Database:
         try:
             return lookup(run)
         except self._driver_error as exc:
-            raw = connection.connection.dbapi_connection
+            raw = connection.dbapi_connection
             if self.engine.dialect.is_disconnect(exc, raw, cursor):  # type: ignore[arg-type]  # a DBAPI error, by the driver's own class
                 connection.invalidate()
             raise
         finally:
             with contextlib.suppress(self._driver_error):
                 cursor.close()
+            connection.close()
 
 
 def translated(error: Exception) -> BillingError:
