@@ -1,1 +1,1 @@
-"""Drivers of real cards: one file or folder each, found through the entry point group ivrd.cards."""
+"""Drivers of real cards: a file or folder each, found by the entry point group ivrd.cards."""

@@ -1,0 +1,5 @@
+"""A card made of an Asterisk, through its REST interface (ARI)."""
+
+from drivers.asterisk.card import AsteriskCard
+
+__all__ = ["AsteriskCard"]

@@ -1,0 +1,186 @@
+"""The Asterisk card: up to 32 channels, each of which takes a call of one Stasis application."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Collection, Sequence
+
+import structlog
+
+from drivers.asterisk import rest
+from drivers.asterisk.announcement import Announcement
+from drivers.asterisk.ari import AriClient, AriEvent
+from drivers.asterisk.channel import AsteriskChannel
+from drivers.asterisk.exchange import Exchange
+from drivers.asterisk.files import problems_of_files
+from drivers.asterisk.options import Options, read_options
+from drivers.asterisk.plays import instant_s
+from ivrd.card import VoiceCard
+from ivrd.clock import Clock
+from ivrd.commands import Prompt
+from ivrd.errors import CardError
+
+ORPHAN_S = 1.0
+"""How long after connecting a call that is listed as ours may lack its StasisStart."""
+
+_NUMBER = re.compile(r"\+?[0-9*#]+")
+_log = structlog.get_logger("ivrd.asterisk")
+_in_use: set[tuple[str, str]] = set()
+
+
+class AsteriskCard(VoiceCard):
+    """A card whose calls come and go through an Asterisk (20 or newer).
+
+    Options, see `drivers.asterisk.options.Options`: `channels`, `url`, `user`, `password_env` or
+    `password_file`, `app`, `endpoint`, `prompts_here` and `prompts_there`, `transfer_context`,
+    `machine_context`, `longest_call_s`. Raises `CardError` for what is wrong with them.
+
+    Several cards may share an Asterisk; each then has an `app` of its own.
+    """
+
+    def __init__(self, clock: Clock, *, channels: object = 8, **options: object) -> None:
+        self.options: Options = read_options(channels, options)
+        self.turned_away = 0
+        """Callers for whom no channel was free."""
+        self._clock = clock
+        self._client: AriClient | None = None
+        self._exchange: Exchange | None = None
+        self._channels: tuple[AsteriskChannel, ...] = ()
+        self._lost: set[str] = set()
+
+    async def open(self) -> Sequence[AsteriskChannel]:
+        """Connect, hang up what an earlier life left behind, and take calls."""
+        options, mark = self.options, (self.options.url, self.options.app)
+        if self._client is not None:
+            raise CardError("this card is open already; close it first")
+        if mark in _in_use:
+            raise CardError(f"app: {options.app!r} is another card's at {options.url}; expected "
+                            "a name of its own for each card")  # fmt: skip
+        client = AriClient(options, self._clock, self)
+        self._exchange = Exchange(client, options, self._clock, secrets.token_hex(4))
+        self._channels = tuple(
+            AsteriskChannel(number, self._exchange) for number in range(1, options.channels + 1)
+        )
+        _in_use.add(mark)
+        self._client = client
+        try:
+            await client.open()
+        except CardError:
+            self._client, self._channels = None, ()
+            _in_use.discard(mark)
+            raise
+        return self._channels
+
+    async def close(self) -> None:
+        """Hang up all calls and let go of Asterisk; no event comes after this."""
+        client, exchange = self._client, self._exchange
+        channels, self._channels = self._channels, ()
+        self._client = self._exchange = None
+        if client is None or exchange is None:
+            return
+        calls = exchange.calls()
+        for channel in channels:
+            channel.close()
+        for call in calls:
+            exchange.send(rest.hang_up(call))
+        if calls:
+            await client.ask(rest.list_channels())
+        await client.close()
+        _in_use.discard((self.options.url, self.options.app))
+
+    async def prepare(self, prompts: Collection[Prompt]) -> None:
+        """Play the end of every voice file to nobody, where Asterisk runs."""
+        if self._exchange is None:
+            raise CardError("this card is not open")
+        problems = await problems_of_files(self._exchange, prompts)
+        if problems:
+            raise CardError("\n".join(str(problem) for problem in problems))
+
+    # -- what Asterisk tells -------------------------------------------------------------------
+
+    def up(self, channels: list[AriEvent]) -> None:
+        """Put every channel in service, and hang up what nobody knows any more."""
+        exchange = self._exchange
+        if exchange is None:
+            return
+        lost, self._lost = self._lost, set()
+        ours = {found["id"] for found in channels if self._is_ours(found)}
+        for call in lost & {found["id"] for found in channels}:
+            self._hang_up_orphan(call)
+        self._clock.call_later(ORPHAN_S, lambda: self._end_orphans(exchange, ours - lost))
+        for channel in self._channels:
+            channel.come_back()
+
+    def down(self, cause: str) -> None:
+        """Tell every line that the card is gone."""
+        if self._exchange is None:
+            return
+        self._lost |= self._exchange.calls()
+        for channel in self._channels:
+            channel.go_away(cause)
+        self._exchange.release_all()
+
+    def event(self, event: AriEvent) -> None:
+        """Give an event to whom its call belongs; a call of nobody's comes in."""
+        exchange = self._exchange
+        if exchange is None:
+            return
+        kind = event["type"]
+        playback = event.get("playback")
+        call: str = (
+            playback["target_uri"].removeprefix("channel:")
+            if playback
+            else event.get("channel", {}).get("id", "")
+        )
+        exchange.now_s = instant_s(event["timestamp"])
+        party = exchange.party(call)
+        if party is not None:
+            party.on_event(kind, event)
+        elif kind == "StasisStart":
+            self._comes_in(exchange, call, event)
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    def _comes_in(self, exchange: Exchange, call: str, event: AriEvent) -> None:
+        if call.startswith(exchange.prefix):
+            self._hang_up_orphan(call)  # a call we gave up, answered in the same moment
+            return
+        found, args = event["channel"], event.get("args") or []
+        caller = found.get("caller", {}).get("number", "")
+        called = args[0] if args else found.get("dialplan", {}).get("exten", "")
+        for channel in self._channels:
+            if channel.free:
+                channel.ring(call, _number(caller), _number(called))
+                return
+        self.turned_away += 1
+        if self.when_full is None:
+            exchange.send(rest.hang_up(call, "busy"))
+        else:
+            Announcement(exchange, call, self.when_full).start()
+
+    def _is_ours(self, found: AriEvent) -> bool:
+        """Return whether a listed call is in our application, or on its way into it."""
+        exchange = self._exchange
+        dialplan = found.get("dialplan", {})
+        in_app = (
+            dialplan.get("app_name") == "Stasis"
+            and str(dialplan.get("app_data", "")).split(",")[0] == self.options.app
+        )
+        dialled = exchange is not None and str(found["id"]).startswith(exchange.prefix)
+        return in_app or (dialled and dialplan.get("app_name") == "AppDial2")
+
+    def _end_orphans(self, exchange: Exchange, calls: set[str]) -> None:
+        for call in calls - exchange.calls():
+            if exchange is self._exchange:
+                self._hang_up_orphan(call)
+
+    def _hang_up_orphan(self, call: str) -> None:
+        _log.warning("call_of_nobody_hung_up", app=self.options.app, call=call)
+        if self._exchange is not None:
+            self._exchange.send(rest.hang_up(call))
+
+
+def _number(text: str) -> str:
+    """Return a telephone number as the network gave it, "" where it is withheld or none."""
+    return text if _NUMBER.fullmatch(text) else ""

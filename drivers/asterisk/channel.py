@@ -1,0 +1,492 @@
+"""One channel of the Asterisk card: orders become requests, ARI's events become ours."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from enum import Enum
+
+from drivers.asterisk import rest
+from drivers.asterisk.ari import AriEvent
+from drivers.asterisk.causes import Outcome, given_up, outcome
+from drivers.asterisk.exchange import Exchange
+from drivers.asterisk.plays import Playing, instant_s
+from drivers.asterisk.rest import Reply
+from drivers.asterisk.transfer import Transfer
+from ivrd.card import RING_PERIOD_S, Ability, Channel, DialPermit
+from ivrd.clock import Timer
+from ivrd.commands import SAMPLE_RATE, Utterance
+from ivrd.events import (
+    KEYS,
+    T_DIGIT,
+    T_EOF,
+    T_FAULT,
+    T_LC,
+    T_LCON,
+    T_LCTERM,
+    T_MACHINE,
+    T_MOVED,
+    T_OFFH,
+    T_ONH,
+    T_REFUSED,
+    T_RING,
+    T_RINGOFF,
+    CommandId,
+    Data,
+    Event,
+    Refusal,
+)
+
+HOLD_S = 0.3
+"""How long a play that failed waits for the news that the call has ended; they come 1 ms apart."""
+
+HANG_UP_AGAIN_S = 1.0
+"""After how long a hang-up that Asterisk refused is tried again."""
+
+DETECT_LIMIT_S = 10.0
+"""How long the dialplan may take to tell a person from a machine; AMD() takes 5 s at most."""
+
+_DIALLED = re.compile(r"\+?[0-9*#]+")
+_DIGITS = {key: Event(T_DIGIT, None, {"key": key}) for key in KEYS}
+
+
+class State(Enum):
+    """What a channel is doing."""
+
+    IDLE = "idle"
+    RINGING = "ringing"
+    ANSWERING = "answering"
+    TALKING = "in a call"
+    DIALLING = "dialling"
+    DETECTING = "dialling, answered: a person or a machine?"
+    GONE = "off hook with no far end"
+    CLOSING = "going on hook"
+    AWAY = "out of reach"
+    CLOSED = "closed"
+
+
+class AsteriskChannel(Channel):
+    """A channel of the card; the call on it is a channel of Asterisk with the id `_call`."""
+
+    def __init__(self, number: int, exchange: Exchange) -> None:
+        super().__init__(number)
+        self.state = State.IDLE
+        self._exchange = exchange
+        self._clock = exchange.clock
+        options = exchange.options
+        abilities = {
+            Ability.DIAL: options.endpoint,
+            Ability.ANSWER_SUPERVISION: options.endpoint,
+            Ability.TRANSFER: options.endpoint and options.transfer_context,
+            Ability.DETECT_MACHINE: options.endpoint and options.machine_context,
+        }
+        self._abilities = frozenset(ability for ability, offered in abilities.items() if offered)
+        self._call = ""
+        self._ends_itself = False
+        """Whether Asterisk is ending the call already, or never had it."""
+        self._timer: Timer | None = None  # of ringing, dialling and hanging up
+        self._hook_ids: list[CommandId] = []
+        self._dial_id: CommandId = 0
+        self._rang = False
+        self._plays: dict[str, Playing] = {}
+        self._playing: Playing | None = None
+        self._transfer: Transfer | None = None
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """What the options offer: dialling needs `endpoint`, the others their context."""
+        return self._abilities
+
+    # -- orders --------------------------------------------------------------------------------
+
+    def off_hook(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
+        """Answer the ringing call → T_OFFH."""
+        if self.state is State.RINGING:
+            self._set_timer(None)
+            self.state, self._hook_ids = State.ANSWERING, [id]
+            call = self._call
+            self._exchange.send(rest.answer(call), lambda reply: self._answer_told(call, reply))
+        elif self.state is State.ANSWERING:
+            self._hook_ids.append(id)
+        elif self.state is State.TALKING:
+            self._send(T_OFFH, id)
+
+    def on_hook(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
+        """Hang up → T_ONH."""
+        if self.state in {State.AWAY, State.CLOSED}:
+            return
+        if self.state is State.IDLE:
+            self._send(T_ONH, id)
+            return
+        if self.state is State.CLOSING:
+            self._hook_ids.append(id)
+            return
+        reason = "busy" if self.state in {State.RINGING, State.ANSWERING} else "normal"
+        self._set_timer(None)
+        self._end_transfer()
+        self.state, self._hook_ids = State.CLOSING, [id]
+        if self._ends_itself:
+            self._on_hook_done()
+        else:
+            self._hang_up(self._call, reason)
+
+    def dial(self, id: CommandId, permit: DialPermit, timeout_s: float) -> None:  # noqa: A002
+        """Dial → T_LCON, T_BUSY, T_NOANS, T_REFUSED or T_FAULT."""
+        options = self._exchange.options
+        if self.state is State.CLOSED:
+            return
+        why = ""
+        if self.state is not State.IDLE:
+            why = f"channel is {self.state.value}"
+        elif options.endpoint is None:
+            why = "this card has no endpoint to dial through"
+        elif not _DIALLED.fullmatch(permit.number):
+            why = "no telephone number"
+        if why or options.endpoint is None:
+            self._send(T_FAULT, id, {"cause": why})
+            return
+        call = self._exchange.new_id()
+        self._begin(State.DIALLING, call)
+        self._dial_id, self._rang = id, False
+        self._set_timer(self._clock.call_later(timeout_s, self._dial_times_out))
+        request = rest.originate(
+            call, options.app, endpoint_of(options.endpoint, permit.number),
+            caller_id=permit.caller_id, timeout_s=math.ceil(timeout_s) + 5,
+            longest_s=options.longest_call_s,
+        )  # fmt: skip
+        self._exchange.send(request, lambda reply: self._dial_told(call, reply))
+
+    def play(self, id: CommandId, utterances: Sequence[Utterance]) -> None:  # noqa: A002
+        """Play all prompts as one list → T_EOF."""
+        if self.state is State.CLOSED:
+            return
+        prompts = [prompt for utterance in utterances for prompt in utterance.prompts]
+        if self._playing:
+            self._cut(self._playing)
+        try:
+            media = [self._exchange.media(prompt) for prompt in prompts]
+        except ValueError:  # not in the folder that Asterisk sees; `prepare` has named it
+            media = []
+        if self.state is not State.TALKING or self._transfer or not media:
+            whole = self.state is State.TALKING and not prompts
+            self._send(T_EOF, id, {"heard_s": 0.0, "whole": whole})
+            return
+        lengths_s = [prompt.samples / SAMPLE_RATE for prompt in prompts]
+        playing = Playing(id, self._exchange.new_id(), lengths_s)
+        self._plays[playing.playback] = self._playing = playing
+        self._exchange.send(
+            rest.play(self._call, playing.playback, media),
+            lambda reply: None if reply.ok else self._hold(playing),
+        )
+
+    def stop(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
+        """Stop the play with this id → its T_EOF."""
+        if self._playing and self._playing.id == id:
+            self._cut(self._playing)
+
+    def transfer(self, id: CommandId, permit: DialPermit) -> None:  # noqa: A002
+        """Dial a person and join the caller to them → T_MOVED, or T_REFUSED."""
+        if self.state is State.CLOSED:
+            return
+        options = self._exchange.options
+        endpoint = options.endpoint if options.transfer_context else None
+        if (
+            self.state is not State.TALKING or self._transfer or endpoint is None
+            or not _DIALLED.fullmatch(permit.number)
+        ):  # fmt: skip
+            self._send(T_REFUSED, id, {"reason": Refusal.REJECTED.value, "cause": "not possible"})
+            return
+        if self._playing:
+            self._cut(self._playing)
+        self._transfer = Transfer(
+            self._exchange, self._call, lambda failed: self._transfer_failed(id, failed)
+        )
+        self._transfer.id = id
+        self._transfer.start(endpoint_of(endpoint, permit.number), permit.caller_id)
+
+    # -- the card ------------------------------------------------------------------------------
+
+    @property
+    def free(self) -> bool:
+        """Whether a caller can be put on this channel."""
+        return self.state is State.IDLE
+
+    def ring(self, call: str, caller: str, called: str) -> None:
+        """Put an incoming call on this idle channel."""
+        self._begin(State.RINGING, call)
+        self._exchange.send(rest.ring(call))
+        self._ring({"caller": caller, "called": called})
+
+    def go_away(self, cause: str) -> None:
+        """Be out of reach: T_LC takes the place of every answer still due."""
+        if self.state is State.CLOSED:
+            return
+        self._forget_call()
+        self.state = State.AWAY
+        self._send(T_LC, None, {"cause": cause})
+
+    def come_back(self) -> None:
+        """Be idle again."""
+        if self.state is State.AWAY:
+            self.state = State.IDLE
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._forget_call()
+        self.state = State.CLOSED
+
+    # -- what Asterisk tells -------------------------------------------------------------------
+
+    def on_event(self, kind: str, event: AriEvent) -> None:
+        """Take an event of this channel's call."""
+        match kind:
+            case "PlaybackStarted" | "PlaybackFinished":
+                self._on_playback(kind, event)
+            case "ChannelDtmfReceived":
+                if self.state is State.TALKING and not self._transfer and event["digit"] in _DIGITS:
+                    self.emit(_DIGITS[event["digit"]])
+            case "ChannelStateChange":
+                self._on_state(event["channel"]["state"])
+            case "StasisStart":
+                self._on_start(event.get("args") or [])
+            case "ChannelHangupRequest":
+                if self.state not in {State.DIALLING, State.DETECTING, State.CLOSING, State.GONE}:
+                    self._far_end_gone(_cause(event))
+            case "StasisEnd":
+                if self.state is State.TALKING and self._transfer and self._transfer.joined:
+                    self._moved()
+                elif self.state is not State.DETECTING:
+                    self._over(event)
+            case "ChannelDestroyed":
+                self._over(event)
+
+    def _on_playback(self, kind: str, event: AriEvent) -> None:
+        playback = event["playback"]
+        playing = self._plays.get(playback["id"])
+        if playing is None:
+            return
+        at_s = instant_s(event["timestamp"])
+        if kind == "PlaybackStarted":
+            playing.file_started(at_s)
+            return
+        playing.finished(at_s, playback["state"])
+        if playback["state"] == "failed" and self.state is State.TALKING and not playing.stopped:
+            self._hold(playing)
+        else:
+            self._end_play(playing)
+
+    def _on_state(self, state: str) -> None:
+        if state == "Ringing" and self.state is State.DIALLING:
+            self._rang = True
+        elif state == "Up" and self.state is State.ANSWERING:
+            self._answered()
+
+    def _on_start(self, args: Sequence[str]) -> None:
+        """Take a call that we placed and that was answered, or that the dialplan gives back."""
+        context = self._exchange.options.machine_context
+        if self.state is State.DIALLING and context:
+            self.state = State.DETECTING
+            self._set_timer(self._clock.call_later(DETECT_LIMIT_S, self._detection_late))
+            self._exchange.send(rest.leave(self._call, context))
+        elif self.state in {State.DIALLING, State.DETECTING}:
+            machine = self.state is State.DETECTING and "MACHINE" in args
+            self._set_timer(None)
+            self.state = State.TALKING
+            self._send(T_LCON, self._dial_id)
+            if machine:
+                self._send(T_MACHINE)
+
+    def _over(self, event: AriEvent) -> None:
+        """Take note that the call has left us or is no more."""
+        match self.state:
+            case State.DIALLING:
+                self._dial_ends(
+                    outcome(event.get("cause", 0), event.get("tech_cause"), rang=self._rang)
+                )
+            case State.DETECTING:
+                self._set_timer(None)
+                self.state, self._ends_itself = State.GONE, True
+                self._send(T_LCON, self._dial_id)
+                self._send(T_LCTERM, None, _cause(event))
+            case State.CLOSING:
+                self._on_hook_done()
+            case State.GONE:
+                self._ends_itself = True
+                self._end_plays()
+            case _:
+                self._far_end_gone(_cause(event))
+                self._end_plays()
+
+    # -- answering and hanging up --------------------------------------------------------------
+
+    def _ring(self, numbers: Data) -> None:
+        if self.state is State.RINGING:
+            self._set_timer(self._clock.call_later(RING_PERIOD_S, lambda: self._ring(numbers)))
+            self._send(T_RING, None, numbers)
+
+    def _answer_told(self, call: str, reply: Reply) -> None:
+        if call != self._call or self.state is not State.ANSWERING:
+            return
+        if reply.ok:
+            self._answered()
+        else:
+            self._far_end_gone({"cause": reply.why}, ends_itself=reply.gone)
+
+    def _answered(self) -> None:
+        ids, self._hook_ids = self._hook_ids, []
+        self.state = State.TALKING
+        for ident in ids:
+            self._send(T_OFFH, ident)
+
+    def _far_end_gone(self, data: Data, *, ends_itself: bool = True) -> None:
+        self._set_timer(None)
+        self._end_transfer()
+        self._ends_itself = ends_itself
+        if self.state is State.RINGING:
+            self._release()
+            self.state = State.IDLE
+            self._send(T_RINGOFF)
+            return
+        self.state = State.GONE
+        self._send(T_LCTERM, None, data)
+        for playing in [*self._plays.values()]:
+            if playing.held:
+                self._end_play(playing)
+
+    def _hang_up(self, call: str, reason: str) -> None:
+        self._exchange.send(
+            rest.hang_up(call, reason), lambda reply: self._hang_up_told(call, reply)
+        )
+
+    def _hang_up_told(self, call: str, reply: Reply) -> None:
+        if call != self._call or self.state is not State.CLOSING:
+            return
+        if reply.gone:
+            self._on_hook_done()
+        elif not reply.ok:
+            again = self._clock.call_later(HANG_UP_AGAIN_S, lambda: self._hang_up(call, "normal"))
+            self._set_timer(again)
+
+    def _on_hook_done(self) -> None:
+        self._set_timer(None)
+        self._release()
+        self._end_plays()
+        ids, self._hook_ids = self._hook_ids, []
+        self.state = State.IDLE
+        for ident in ids:
+            self._send(T_ONH, ident)
+
+    # -- dialling ------------------------------------------------------------------------------
+
+    def _dial_told(self, call: str, reply: Reply) -> None:
+        if call == self._call and self.state is State.DIALLING and not reply.ok:
+            # where nothing came back there may be a call all the same: on hook ends it
+            self._dial_ends((T_FAULT, {"cause": reply.why}), ends_itself=reply.status > 0)
+
+    def _dial_times_out(self) -> None:
+        self._exchange.send(rest.hang_up(self._call, "no_answer"))
+        self._dial_ends(given_up(rang=self._rang), ends_itself=False)
+
+    def _dial_ends(self, ended: Outcome, *, ends_itself: bool = True) -> None:
+        self._set_timer(None)
+        self.state, self._ends_itself = State.GONE, ends_itself
+        name, data = ended
+        self._send(name, self._dial_id, data)
+
+    def _detection_late(self) -> None:
+        self.state = State.GONE
+        self._send(T_LCON, self._dial_id)
+        self._send(T_LCTERM, None, {"cause": "the dialplan did not bring the call back"})
+
+    # -- transfer ------------------------------------------------------------------------------
+
+    def _transfer_failed(self, ident: CommandId, ended: Outcome) -> None:
+        self._transfer = None
+        name, data = ended
+        self._send(name, ident, data)
+
+    def _moved(self) -> None:
+        transfer = self._transfer
+        self._end_transfer()
+        self._release()
+        self.state, self._ends_itself = State.GONE, True
+        self._end_plays()
+        if transfer:
+            self._send(T_MOVED, transfer.id)
+
+    def _end_transfer(self) -> None:
+        transfer, self._transfer = self._transfer, None
+        if transfer:
+            transfer.end()
+
+    # -- playing -------------------------------------------------------------------------------
+
+    def _cut(self, playing: Playing) -> None:
+        if playing.held:
+            self._end_play(playing)
+        elif not playing.stopped:
+            playing.stopped = True
+            self._exchange.send(
+                rest.stop(self._call, playing.playback),
+                lambda reply: None if reply.ok else self._hold(playing),
+            )
+
+    def _hold(self, playing: Playing) -> None:
+        """Wait a moment with the end of a play: T_LCTERM comes first where the call has ended."""
+        if playing.playback in self._plays and not playing.held:
+            playing.held = self._clock.call_later(HOLD_S, lambda: self._end_play(playing))
+
+    def _end_play(self, playing: Playing) -> None:
+        if self._plays.pop(playing.playback, None) is None:
+            return
+        if playing.held:
+            playing.held.cancel()
+        if self._playing is playing:
+            self._playing = None
+        self._send(T_EOF, playing.id, playing.answer(self._exchange.now_s))
+
+    def _end_plays(self) -> None:
+        for playing in [*self._plays.values()]:
+            self._end_play(playing)
+
+    # -- small parts ---------------------------------------------------------------------------
+
+    def _begin(self, state: State, call: str) -> None:
+        self.state, self._call, self._ends_itself = state, call, False
+        self._exchange.claim(call, self)
+
+    def _release(self) -> None:
+        self._exchange.release(self._call)
+        self._call = ""
+
+    def _forget_call(self) -> None:
+        self._set_timer(None)
+        self._end_transfer()
+        for playing in self._plays.values():
+            if playing.held:
+                playing.held.cancel()
+        self._plays, self._playing, self._hook_ids = {}, None, []
+        self._release()
+
+    def _set_timer(self, timer: Timer | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = timer
+
+    def _send(self, name: str, ident: CommandId | None = None, data: Data | None = None) -> None:
+        self.emit(Event(name, ident, {} if data is None else data))
+
+
+def endpoint_of(template: str, number: str) -> str:
+    """Return what Asterisk dials for a number, which holds nothing but digits, + * and #."""
+    return template.replace("{number}", number).replace("{digits}", number.removeprefix("+"))
+
+
+def _cause(event: AriEvent) -> Data:
+    """Return the far end's cause as T_LCTERM keeps it; 0 and none say nothing."""
+    cause = event.get("cause")
+    data: dict[str, int | str] = {"cause": cause or "hung up"}
+    if "tech_cause" in event:
+        data["tech_cause"] = event["tech_cause"]
+    return {**data}
