@@ -50,6 +50,8 @@ def check_billing(mapping: BillingMapping, engine: Engine) -> Check:
             _read_sample(mapping, engine, check)
     except (SQLAlchemyError, OSError) as exc:
         where = engine.url.render_as_string(hide_password=True)
+        if engine.dialect.name == "sqlite":
+            where = str(engine.url.database).removeprefix("file:")
         check.problems.append(
             Problem(str(translated(exc)), expected=f"one that answers at {where}", rule="down")
         )
