@@ -20,7 +20,8 @@ from ivrd.resources import PROMPTS
 from ivrd.speech import GRAMMARS
 from ivrd.speech.grammar import COMMON_IDS, DIGITS, Grammar, Ids
 from ivrd.speech.texts import load_texts
-from ivrd.synthesis import PEAK_DBFS, Report, make_prompts, spoken_form
+from ivrd.synthesis import Report, make_prompts, spoken_form
+from ivrd.synthesised import PEAK_DBFS
 
 pytestmark = pytest.mark.skipif(
     shutil.which("espeak-ng") is None, reason="espeak-ng is not installed"
