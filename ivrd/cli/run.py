@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import click
 import structlog
 
-from ivrd import __version__
+from ivrd import __version__, resources
 from ivrd.billing.sample import KNOWN
 from ivrd.cli.settings import settings
 from ivrd.cli.watch import watch_live
@@ -98,10 +98,22 @@ def log_to(stream: TextIO, zone: tzinfo) -> None:
 
 
 def how_to_call(config: Config) -> str:
-    """Return the words with which a newcomer makes the first call."""
+    """Return the words with which a newcomer makes the first call.
+
+    Of a database that is not the sample nobody knows a number here.
+    """
+    if config.mapping.parent != resources.PROFILES:
+        return "ivrd call"
     month = months_before(datetime.now(config.zone), 1)[0]
     choose = "1 " if len(config.node.languages) > 1 else ""
-    return f'ivrd call --keys "{choose}{month}# 1 {KNOWN[0].subscriber.phone}#"'
+    enquiry, sample = config.enquiry, KNOWN[0].subscriber
+    if enquiry.disclosure == "own-line":
+        return f'ivrd call --caller {sample.phone} --keys "{choose}{month}#"'
+    proof = ""
+    if enquiry.disclosure == "checked":
+        digits = sample.agreement if enquiry.last_digits_of == "agreement" else sample.identity
+        proof = f" {sample.password if enquiry.proof == 'password' else digits[-4:]}#"
+    return f'ivrd call --keys "{choose}{month}# 1 {sample.phone}#{proof}"'
 
 
 def _ready(daemon: Daemon) -> None:

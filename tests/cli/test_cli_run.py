@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -53,6 +54,33 @@ def test_the_words_how_to_call_are_a_call_that_works(invoke: Invoke, sample: Pat
     result = invoke(sample, "call", "--fast", "--keys", keys)
     assert result.exit_code == 0, result.output
     assert "一百四十六元九角九分" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("disclosure", "told"),
+    [
+        ('disclosure = "own-line"', "一百四十六元九角九分"),
+        ('disclosure = "checked"', "月租费"),
+        ('disclosure = "checked"\nproof = "last-digits"', "月租费"),
+        ('disclosure = "checked"\nproof = "last-digits"\nlast_digits_of = "agreement"', "月租费"),
+    ],
+)
+def test_the_words_how_to_call_fit_who_may_hear_what(
+    invoke: Invoke, own_sample: Path, disclosure: str, told: str
+) -> None:
+    text = own_sample.read_text(encoding="utf-8").replace('disclosure = "open"', disclosure)
+    own_sample.write_text(text, encoding="utf-8")
+    _, _, *args = shlex.split(how_to_call(load_config(own_sample)))
+    result = invoke(own_sample, "call", "--fast", *args)
+    assert result.exit_code == 0, result.output
+    assert told in result.stdout
+
+
+def test_no_sample_number_is_told_for_a_database_of_ones_own(own_sample: Path) -> None:
+    text = own_sample.read_text(encoding="utf-8")
+    text = text.replace('mapping = "telecom"', 'mapping = "my-billing.toml"')
+    own_sample.write_text(text, encoding="utf-8")
+    assert how_to_call(load_config(own_sample)) == "ivrd call"
 
 
 def test_the_daemons_own_log_is_one_line_an_event_in_a_file() -> None:
