@@ -106,7 +106,7 @@ class _Listener:
         kind, _ = await self._next()
         if kind != "StasisStart":
             raise CardError(f"Asterisk cannot check voice files: {kind}; expected the modules "
-                            "chan_rtp and res_ari_channels (modules.conf)")  # fmt: skip
+                            "res_rtp_multicast and chan_rtp (modules.conf)")  # fmt: skip
 
     def end(self) -> None:
         """Do away with it."""
