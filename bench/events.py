@@ -15,7 +15,7 @@ from transitions.extensions.asyncio import AsyncMachine
 from bench.sample import REGULAR, day_start, sample_config
 from bench.tables import table
 from ivrd.call import Call
-from ivrd.events import Event
+from ivrd.events import T_DIGIT, Event
 from ivrd.flow.machine import FlowMachine
 from ivrd.linelog import CallHead, Mask, render_step
 from ivrd.simulation import Office, flat_day
@@ -78,7 +78,8 @@ def _handle_and_render(machine: FlowMachine, calls: Sequence[Recorded]) -> None:
     for head, steps in calls:
         call = Call(machine, head.facts, head.lang, first_id=head.first_id)
         for event, at_s in steps:
-            before, private = call.state, call.private
+            before = call.state
+            private = event.name == T_DIGIT and call.hides(str(event.data["key"]), at_s)
             commands = call.handle(event, at_s)
             state = call.state if call.state != before else None
             prefix = f"2026-11-20T10:00:00.000+08:00 {at_s:.3f}"

@@ -48,7 +48,7 @@ from ivrd.events import (
     Json,
 )
 from ivrd.flow.machine import FlowMachine
-from ivrd.flow.spec import SWALLOW_S, Edge, Kind, Sentence, State
+from ivrd.flow.spec import SURPLUS_S, SWALLOW_S, Edge, Kind, Sentence, State
 
 _HOOKS: Mapping[str, Callable[[CommandId], Command]] = {
     "off_hook": OffHook,
@@ -73,11 +73,13 @@ class Call:
         "_asked_at_s",
         "_dangling",
         "_entry",
+        "_full",
         "_last_key_s",
         "_long",
         "_order",
         "_out",
         "_play",
+        "_surplus",
         "_swallow",
         "_timer",
         "_tries",
@@ -114,6 +116,8 @@ class Call:
         self._entry = ""
         self._tries: dict[str, int] = {}
         self._swallow = False
+        self._full = False
+        self._surplus = False
         self._last_key_s = 0.0
         self._answer_by_s: float | None = None
         self._asked_at_s = 0.0
@@ -126,14 +130,22 @@ class Call:
         """Whether an order is under way, so that keys have to wait."""
         return self.machine.states[self.state].kind is Kind.DO
 
-    @property
-    def private(self) -> bool:
-        """Whether the next key belongs to a private entry."""
-        state = self.machine.states[self.state]
-        if state.kind is Kind.STATEMENT:
-            target = self._asking_target(state)
-            return target is not None and target.collect is not None and target.collect.private
-        return state.collect is not None and state.collect.private
+    def hides(self, key: str, keyed_s: float) -> bool:
+        """Whether a log must not show this key.
+
+        A digit of a private entry is private, and so is one that nothing here asks for: it may
+        belong to any number, keyed at the wrong moment. A menu's own keys stay readable.
+        """
+        if key not in _DIGITS:
+            return False
+        if self._surplus and keyed_s - self._last_key_s <= SURPLUS_S:
+            return True
+        state: State | None = self.machine.states[self.state]
+        if state is not None and state.kind is Kind.STATEMENT:
+            state = self._asking_target(state)
+        if state is not None and state.collect is not None:
+            return state.collect.private
+        return state is None or self._offered(state, key) is None
 
     @property
     def longest_wait_s(self) -> float:
@@ -229,6 +241,13 @@ class Call:
 
     def _key(self, key: str, keyed_s: float, at_s: float) -> None:
         state = self.machine.states[self.state]
+        if self._surplus:
+            self._surplus = keyed_s - self._last_key_s <= SURPLUS_S
+            if self._surplus:
+                self._last_key_s = keyed_s
+                self._surplus = key != state.end
+                self.stale += 1
+                return
         swallow, self._swallow = self._swallow, False
         if swallow and key == state.end and keyed_s - self._last_key_s <= SWALLOW_S:
             return
@@ -243,12 +262,20 @@ class Call:
             self.stale += 1
 
     def _menu_key(self, state: State, key: str, at_s: float) -> None:
-        edge = state.edges.get(f"key {key}")
-        if edge is None or (edge.condition and not self._true(edge.condition)):
+        self._full = False
+        edge = self._offered(state, key)
+        if edge is None:
             self._happened(U_KEY, at_s)
             return
         self._swallow = True
         self._move(edge, at_s)
+
+    def _offered(self, state: State, key: str) -> Edge | None:
+        """Return the edge of a menu's key, where the menu has it and offers it now."""
+        edge = state.edges.get(f"key {key}")
+        if edge is None or (edge.condition and not self._true(edge.condition)):
+            return None
+        return edge
 
     def _entry_key(self, state: State, key: str, at_s: float) -> None:
         collect = state.collect
@@ -272,6 +299,7 @@ class Call:
 
     def _entered(self, state: State, name: str, at_s: float) -> None:
         assert state.collect is not None  # noqa: S101 - the kind says so
+        self._full = name == T_MAXDT
         self.data[state.collect.into] = self._entry
         self._move(state.edges[name], at_s)
 
@@ -372,8 +400,13 @@ class Call:
         self._out.append(StartTimer(self._long, self.machine.flow.call_s, T_LONG))
 
     def _tried_enough(self, state: State) -> bool:
-        """Count one more try of a question; the keys typed ahead were meant for another answer."""
+        """Count one more try of a question.
+
+        Keys typed ahead were meant for another answer; so were those that go on without a pause
+        after an entry that its full length has ended.
+        """
         self._out.append(Flush())
+        self._surplus = self._full
         tries = self._tries.get(state.name, 0) + 1
         self._tries[state.name] = tries
         limit = state.tries if isinstance(state.tries, int) else self._value(state.tries)
@@ -467,5 +500,5 @@ class Call:
 def _could_begin(question: State, key: str) -> bool:
     """Whether `key` may cut a statement short: a digit, or a key on the menu behind it."""
     if key == MASKED_KEY:
-        return question.collect is not None and question.collect.private
+        return question.collect is None or question.collect.private
     return key in _DIGITS or f"key {key}" in question.edges

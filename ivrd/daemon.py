@@ -71,6 +71,9 @@ class Daemon:
         self.cards: dict[str, CardState] = {}
         self.tally = Tally()
         self.started: datetime
+        self.started_s = 0.0
+        self.hurry = False
+        """Whether a stop shall not wait for calls to end with a sentence."""
         self.parts: Parts
         self.clock: Clock
         self.service: Service
@@ -88,7 +91,7 @@ class Daemon:
     async def start(self) -> None:
         """Build everything and open the cards."""
         self.clock = LoopClock(self.config.zone)
-        self.started = self.clock.now()
+        self.started, self.started_s = self.clock.now(), self.clock.monotonic()
         self.parts = await asyncio.to_thread(assemble, self.config, self.clock.now)
         for warning in self.parts.warnings:
             _log.warning("billing", what=str(warning))
@@ -121,7 +124,7 @@ class Daemon:
             line.settings.when_stopped = "busy"
             line.stop_call("the daemon stops")
         until_s = self.clock.monotonic() + GRACE_S
-        while any(line.talk for line in self.lines.values()):
+        while any(line.talk for line in self.lines.values()) and not self.hurry:
             if self.clock.monotonic() > until_s:
                 break
             await asyncio.sleep(0.05)

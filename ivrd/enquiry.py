@@ -234,21 +234,28 @@ class _AccountActions:
         self._any_number = settings.disclosure != "own-line"
 
     def by_phone(self, args: Data) -> Answer:
-        return self._found(self._reader.find_by_phone, _text(args, "number"), self._any_number)
+        number = _text(args, "number")
+        found = self._found(self._reader.find_by_phone, number, self._any_number)
+        local = self._local(number)
+        if found.event == U_OK or local == number:
+            return found
+        return self._found(self._reader.find_by_phone, local, self._any_number)
 
     def by_agreement(self, args: Data) -> Answer:
         return self._found(self._reader.find_by_agreement, _text(args, "number"), self._any_number)
 
     def by_caller(self, args: Data) -> Answer:
-        return self._found(self._reader.find_by_phone, self._own(args), allowed=True)
+        return self._found(
+            self._reader.find_by_phone, self._local(_text(args, "caller")), allowed=True
+        )
 
     def recognise(self, args: Data) -> Answer:
         found = self.by_caller(args)
         return Answer(U_OK, {"own": True}) if found.event == U_OK else found
 
-    def _own(self, args: Data) -> str:
+    def _local(self, number: str) -> str:
         settings = self._settings
-        return local_number(_text(args, "caller"), settings.country_code, settings.area_code)
+        return local_number(number, settings.country_code, settings.area_code)
 
     @staticmethod
     def _found(find: Callable[[str], Account | None], number: str, allowed: bool) -> Answer:

@@ -58,7 +58,7 @@ from ivrd.talk import Talk
 KEYS_AHEAD = 40
 """Keys that may wait for a call to listen; further ones are dropped and counted."""
 
-PLAY_GRACE_S = 3.0
+PLAY_GRACE_S = 1.5
 """How long after its last sample a play may lack its T_EOF before the line takes it as ended."""
 
 WATCH_S = 15.0
@@ -195,7 +195,8 @@ class Line:
 
     def _ring(self, event: Event) -> None:
         closed = self.stopped or self.settings.role not in _SERVED
-        if closed and self.settings.when_stopped == "busy":
+        off = self.settings.role is Role.OFF
+        if off or (closed and self.settings.when_stopped == "busy"):
             self.counters.refused += 1
             self._remark("refused", why="stopped" if self.stopped else f"role {self.settings.role}")
             self._clear()
@@ -273,7 +274,7 @@ class Line:
         now_s = self.clock.monotonic()
         at_s = round(now_s - talk.began_s, 3)
         before, stale = call.state, call.stale
-        private = event.name == T_DIGIT and call.private
+        private = event.name == T_DIGIT and self._hidden(call, event, at_s)
         commands = call.handle(event, at_s)
         moved = call.state != before
         self.log.step(
@@ -297,6 +298,11 @@ class Line:
             self._over(talk)
         elif moved:
             self._changed(now_s)
+
+    @staticmethod
+    def _hidden(call: Call, event: Event, at_s: float) -> bool:
+        keyed_s = event.data.get("keyed_s", at_s)
+        return call.hides(str(event.data.get("key", "")), float(keyed_s))  # type: ignore[arg-type]  # the line's own number
 
     def _learn(self, talk: Talk, event: Event) -> None:
         """Keep from an event what the record of the call needs."""

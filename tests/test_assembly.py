@@ -261,7 +261,7 @@ def test_one_language_is_enough_under_every_disclosure(
 
 
 def test_reload_takes_a_changed_flow_and_keeps_the_old_for_those_who_hold_it(home: Path) -> None:
-    parts = set_up(home, "[enquiry]", with_flow(home, "first_s = 5\n", "first_s = 5\n"))
+    parts = set_up(home, "[enquiry]", with_flow(home, "first_s = 3\n", "first_s = 3\n"))
     flow = home / "fsm_specs" / "enquiry.toml"
     flow.write_text(
         flow.read_text(encoding="utf-8").replace("call_s = 900", "call_s = 600"), encoding="utf-8"
@@ -274,7 +274,7 @@ def test_reload_takes_a_changed_flow_and_keeps_the_old_for_those_who_hold_it(hom
 
 
 def test_reload_of_a_broken_flow_is_refused(home: Path) -> None:
-    parts = set_up(home, "[enquiry]", with_flow(home, "first_s = 5\n", "first_s = 5\n"))
+    parts = set_up(home, "[enquiry]", with_flow(home, "first_s = 3\n", "first_s = 3\n"))
     flow = home / "fsm_specs" / "enquiry.toml"
     flow.write_text("flow = 3\n", encoding="utf-8")
     with pytest.raises(FlowError):

@@ -149,14 +149,29 @@ def test_first_digit_stops_the_question(call: Driven) -> None:
     assert of(Stop, call.key("0")) == []
 
 
-def test_masked_digit_counts_in_a_private_entry_only(call: Driven) -> None:
-    to_month(call).key("x")
-    assert call.call.stale == 1
-    call.key("202610")
-    call.answer(U_OK, month="2026-10")
-    call.answer("U_NONE")
-    call.key("1")
-    assert of(Run, call.key("xxxxxxxx#"))[0].args == {"number": "xxxxxxxx"}
+def test_masked_digit_counts_in_a_private_entry(call: Driven) -> None:
+    assert of(Run, to_month(call).key("xxxxxx"))[0].args == {"entry": "xxxxxx"}
+
+
+def test_masked_digit_is_a_key_that_no_menu_has(call: Driven) -> None:
+    to_lookup(call)
+    call.key("x")
+    assert call.said[0] == "wrong_key"
+
+
+def test_digits_that_go_on_after_a_refused_full_entry_are_one_mistake(call: Driven) -> None:
+    to_month(call).key("886100")
+    call.answer(U_ERR)
+    call.key("01", gap_s=0.9)
+    call.key("#", gap_s=0.9)
+    assert call.state == "ask_month"
+    assert of(Run, call.key("202610"))[0].args == {"entry": "202610"}
+
+
+def test_digits_after_a_pause_are_the_next_try(call: Driven) -> None:
+    to_month(call).key("202613")
+    call.answer(U_ERR)
+    assert of(Run, call.key("202610", gap_s=1.1))[0].args == {"entry": "202610"}
 
 
 def test_late_terminator_belongs_to_the_full_entry(call: Driven) -> None:
@@ -274,16 +289,30 @@ def test_retry_forgets_what_was_typed_ahead(call: Driven) -> None:
     assert of(Flush, call.answer(U_ERR))
 
 
-def test_only_keys_of_a_private_entry_are_private(machine: FlowMachine) -> None:
+def test_digits_of_private_entries_and_digits_asked_for_by_nobody_are_hidden(
+    machine: FlowMachine,
+) -> None:
     call = Driven(machine, dict.fromkeys(machine.flow.knows, False))
-    private = {}
+    hidden = {}
+
+    def look() -> None:
+        hidden[call.state] = "".join(k for k in "0123456789*#" if call.call.hides(k, 1e6))
+
+    to_month(call)
+    look()
     to_lookup(call)
-    private[call.state] = call.call.private
+    look()
     call.key("1")
-    private[call.state] = call.call.private
+    look()
     call.key("88610001#")
-    private[call.state] = call.call.private
-    assert private == {"ask_lookup": False, "ask_phone": True, "find_by_phone": False}
+    look()
+    digits = "0123456789"
+    assert hidden == {
+        "ask_month": digits,
+        "ask_lookup": "03456789",
+        "ask_phone": digits,
+        "find_by_phone": digits,
+    }
 
 
 # -- waiting for answers ---------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_private_key_is_masked_and_the_others_are_not() -> None:
 
 
 def test_flow_names_what_is_private(enquiry_flow: Flow) -> None:
-    assert enquiry_flow.private == {"number", "account", "caller", "proof", "detail.other"}
+    assert enquiry_flow.private == {"entry", "number", "account", "caller", "proof", "detail.other"}
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
 from ivrd.config import Config
 from ivrd.control.server import ControlServer
 from ivrd.daemon import Daemon
-from ivrd.errors import IvrdError
+from ivrd.errors import ControlError, IvrdError
 
 OPENED_S = 2.0
 """How long the word that the daemon runs may wait for its cards."""
@@ -22,21 +24,37 @@ _log = structlog.get_logger("ivrd")
 async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = None) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP reloads. Raises `ProblemsError` before anything runs.
 
-    A SIGHUP during the start is a reload after it.
+    A SIGHUP during the start is a reload after it. A second SIGTERM or SIGINT waits for no call.
     """
     daemon = Daemon(config)
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
     hung_up = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     server = ControlServer(daemon)
-    server.check_free()  # a second daemon ends before it takes a card or a log of the first
+    with _only_one(config):
+        server.check_free()  # a second daemon ends before it takes a card or a log of the first
+        await _run(daemon, server, hung_up, ready)
+
+
+async def _run(
+    daemon: Daemon,
+    server: ControlServer,
+    hung_up: asyncio.Event,
+    ready: Callable[[Daemon], None] | None,
+) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def end() -> None:
+        daemon.hurry = stop.is_set()
+        stop.set()
+
     await daemon.start()
     reloader = asyncio.create_task(_reload_when(hung_up, daemon), name="reloads")
     try:
         await server.start()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, stop.set)
+            loop.add_signal_handler(signum, end)
         await daemon.opened(OPENED_S)
         if ready is not None:
             ready(daemon)
@@ -48,6 +66,24 @@ async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = No
             await daemon.stop()
         finally:
             await server.stop()
+
+
+@contextmanager
+def _only_one(config: Config) -> Iterator[None]:
+    """Hold the data folder: two daemons would write the same logs, whatever their sockets."""
+    try:
+        config.data.mkdir(parents=True, exist_ok=True)
+        lock = (config.data / "ivrd.lock").open("w", encoding="ascii")
+    except OSError as error:
+        why = f"cannot write to {config.data}: {error.strerror or error}"
+        raise ControlError(f"{why}; choose another with node.data") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            what = f"another ivrd works in {config.data}; `ivrd status` shows it"
+            raise ControlError(what) from None
+        yield
 
 
 async def _reload_when(hung_up: asyncio.Event, daemon: Daemon) -> None:

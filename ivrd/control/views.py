@@ -64,7 +64,7 @@ def status_view(daemon: Daemon) -> dict[str, Any]:
         "node": daemon.config.node.name,
         "pid": os.getpid(),
         "started": daemon.started.isoformat(timespec="seconds"),
-        "uptime_s": round((daemon.clock.now() - daemon.started).total_seconds(), 1),
+        "uptime_s": round(daemon.clock.monotonic() - daemon.started_s, 1),
         "config": str(daemon.config.path),
         "flow": {
             "name": flow.name,

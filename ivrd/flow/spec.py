@@ -25,6 +25,11 @@ SWALLOW_S = 2.0
 """A terminator this soon after a full-length entry or a menu key belongs to that (seconds)."""
 
 
+SURPLUS_S = 1.0
+"""Digits closer together than this that go on after a refused full-length entry belong to that:
+a telephone number keyed where a month was asked for is one mistake, not two (seconds)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where something was written."""
