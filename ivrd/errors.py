@@ -33,6 +33,17 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+def arose_at(error: BaseException) -> str:
+    """Return file, line and function where `error` arose: what is safe to log of any error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    code = trace.tb_frame.f_code
+    return f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong in what a person wrote: what, where, what was expected, nearest name.

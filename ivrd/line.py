@@ -30,7 +30,7 @@ from ivrd.commands import (
     Stop,
     Transfer,
 )
-from ivrd.errors import SpeechError
+from ivrd.errors import SpeechError, arose_at
 from ivrd.events import (
     T_DIGIT,
     T_EOF,
@@ -169,7 +169,7 @@ class Line:
                 self._in_call(self.talk, event)
         except Exception as error:  # one line's failure never reaches another
             self.counters.errors += 1
-            self._remark("error", kind=type(error).__name__, event=event.name, at=_where(error))
+            self._remark("error", kind=type(error).__name__, event=event.name, at=arose_at(error))
             if self.talk is not None:
                 self._abandon("error")
             elif event.name == T_RING:
@@ -497,7 +497,7 @@ class Line:
             listener(news)
         except Exception as error:
             self.counters.errors += 1
-            self._remark("listener_failed", kind=type(error).__name__, at=_where(error))
+            self._remark("listener_failed", kind=type(error).__name__, at=arose_at(error))
 
 
 def _text(event: Event, name: str) -> str:
@@ -508,11 +508,3 @@ def _text(event: Event, name: str) -> str:
 def _cause(event: Event) -> dict[str, Json]:
     cause = event.data.get("cause")
     return {} if cause is None else {"cause": cause}
-
-
-def _where(error: Exception) -> str:
-    """Return function and line where an error arose, which no private data can be in."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""

@@ -11,7 +11,7 @@ import structlog
 from ivrd.billing.pool import LookupPool
 from ivrd.clock import Clock
 from ivrd.enquiry import U_DOWN, U_SLOW
-from ivrd.errors import BillingSlow
+from ivrd.errors import BillingSlow, arose_at
 from ivrd.events import U_FAIL, Data
 from ivrd.flow.actions import Action, Answer, Registry
 
@@ -23,20 +23,14 @@ def carry_out(action: Action, args: Data) -> Answer:
     try:
         answer = action.do(args)
     except Exception as error:
-        _log.error("action_failed", action=action.name, kind=type(error).__name__, at=_place(error))
+        _log.error(
+            "action_failed", action=action.name, kind=type(error).__name__, at=arose_at(error)
+        )
         return Answer(U_FAIL)
     if answer.event not in action.events:
         _log.error("undeclared_answer", action=action.name, answer=answer.event)
         return Answer(U_FAIL)
     return answer
-
-
-def _place(error: BaseException) -> str:
-    """Return where an error arose, which no private data can be in."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
 
 
 class BillingHealth:
