@@ -19,9 +19,13 @@ class Announcement:
     def start(self) -> None:
         """Answer, speak and hang up; the requests are carried out in order."""
         exchange, call = self._exchange, self._call
+        try:
+            media = [exchange.media(prompt) for prompt in self._utterance.prompts]
+        except ValueError:  # not in the folder that Asterisk sees; `prepare` has named it
+            exchange.send(rest.hang_up(call, "busy"))
+            return
         exchange.claim(call, self)
         exchange.send(rest.answer(call))
-        media = [exchange.media(prompt) for prompt in self._utterance.prompts]
         exchange.send(
             rest.play(call, exchange.new_id(), media),
             lambda reply: None if reply.ok else self._hang_up(),

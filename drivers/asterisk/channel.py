@@ -11,12 +11,12 @@ from drivers.asterisk import rest
 from drivers.asterisk.ari import AriEvent
 from drivers.asterisk.causes import Outcome, given_up, outcome
 from drivers.asterisk.exchange import Exchange
-from drivers.asterisk.plays import Playing, instant_s
+from drivers.asterisk.player import Player
 from drivers.asterisk.rest import Reply
 from drivers.asterisk.transfer import Transfer
 from ivrd.card import RING_PERIOD_S, Ability, Channel, DialPermit
 from ivrd.clock import Timer
-from ivrd.commands import SAMPLE_RATE, Utterance
+from ivrd.commands import Utterance
 from ivrd.events import (
     KEYS,
     T_DIGIT,
@@ -37,9 +37,6 @@ from ivrd.events import (
     Event,
     Refusal,
 )
-
-HOLD_S = 0.3
-"""How long a play that failed waits for the news that the call has ended; they come 1 ms apart."""
 
 HANG_UP_AGAIN_S = 1.0
 """After how long a hang-up that Asterisk refused is tried again."""
@@ -89,8 +86,7 @@ class AsteriskChannel(Channel):
         self._hook_ids: list[CommandId] = []
         self._dial_id: CommandId = 0
         self._rang = False
-        self._plays: dict[str, Playing] = {}
-        self._playing: Playing | None = None
+        self._player = Player(exchange, lambda ident, data: self._send(T_EOF, ident, data))
         self._transfer: Transfer | None = None
 
     @property
@@ -161,29 +157,15 @@ class AsteriskChannel(Channel):
         """Play all prompts as one list → T_EOF."""
         if self.state is State.CLOSED:
             return
+        self._player.cut(self._call)
         prompts = [prompt for utterance in utterances for prompt in utterance.prompts]
-        if self._playing:
-            self._cut(self._playing)
-        try:
-            media = [self._exchange.media(prompt) for prompt in prompts]
-        except ValueError:  # not in the folder that Asterisk sees; `prepare` has named it
-            media = []
-        if self.state is not State.TALKING or self._transfer or not media:
-            whole = self.state is State.TALKING and not prompts
-            self._send(T_EOF, id, {"heard_s": 0.0, "whole": whole})
-            return
-        lengths_s = [prompt.samples / SAMPLE_RATE for prompt in prompts]
-        playing = Playing(id, self._exchange.new_id(), lengths_s)
-        self._plays[playing.playback] = self._playing = playing
-        self._exchange.send(
-            rest.play(self._call, playing.playback, media),
-            lambda reply: None if reply.ok else self._hold(playing),
-        )
+        audible = self.state is State.TALKING and not self._transfer
+        if not (audible and self._player.begin(self._call, id, prompts)):
+            self._send(T_EOF, id, {"heard_s": 0.0, "whole": audible and not prompts})
 
     def stop(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
         """Stop the play with this id → its T_EOF."""
-        if self._playing and self._playing.id == id:
-            self._cut(self._playing)
+        self._player.cut(self._call, id)
 
     def transfer(self, id: CommandId, permit: DialPermit) -> None:  # noqa: A002
         """Dial a person and join the caller to them → T_MOVED, or T_REFUSED."""
@@ -197,12 +179,8 @@ class AsteriskChannel(Channel):
         ):  # fmt: skip
             self._send(T_REFUSED, id, {"reason": Refusal.REJECTED.value, "cause": "not possible"})
             return
-        if self._playing:
-            self._cut(self._playing)
-        self._transfer = Transfer(
-            self._exchange, self._call, lambda failed: self._transfer_failed(id, failed)
-        )
-        self._transfer.id = id
+        self._player.cut(self._call)
+        self._transfer = Transfer(self._exchange, id, self._call, self._transfer_failed)
         self._transfer.start(endpoint_of(endpoint, permit.number), permit.caller_id)
 
     # -- the card ------------------------------------------------------------------------------
@@ -242,7 +220,7 @@ class AsteriskChannel(Channel):
         """Take an event of this channel's call."""
         match kind:
             case "PlaybackStarted" | "PlaybackFinished":
-                self._on_playback(kind, event)
+                self._player.on_event(kind, event, in_call=self.state is State.TALKING)
             case "ChannelDtmfReceived":
                 if self.state is State.TALKING and not self._transfer and event["digit"] in _DIGITS:
                     self.emit(_DIGITS[event["digit"]])
@@ -260,21 +238,6 @@ class AsteriskChannel(Channel):
                     self._over(event)
             case "ChannelDestroyed":
                 self._over(event)
-
-    def _on_playback(self, kind: str, event: AriEvent) -> None:
-        playback = event["playback"]
-        playing = self._plays.get(playback["id"])
-        if playing is None:
-            return
-        at_s = instant_s(event["timestamp"])
-        if kind == "PlaybackStarted":
-            playing.file_started(at_s)
-            return
-        playing.finished(at_s, playback["state"])
-        if playback["state"] == "failed" and self.state is State.TALKING and not playing.stopped:
-            self._hold(playing)
-        else:
-            self._end_play(playing)
 
     def _on_state(self, state: str) -> None:
         if state == "Ringing" and self.state is State.DIALLING:
@@ -313,10 +276,10 @@ class AsteriskChannel(Channel):
                 self._on_hook_done()
             case State.GONE:
                 self._ends_itself = True
-                self._end_plays()
+                self._player.end_all()
             case _:
                 self._far_end_gone(_cause(event))
-                self._end_plays()
+                self._player.end_all()
 
     # -- answering and hanging up --------------------------------------------------------------
 
@@ -350,9 +313,7 @@ class AsteriskChannel(Channel):
             return
         self.state = State.GONE
         self._send(T_LCTERM, None, data)
-        for playing in [*self._plays.values()]:
-            if playing.held:
-                self._end_play(playing)
+        self._player.tell_held()
 
     def _hang_up(self, call: str, reason: str) -> None:
         self._exchange.send(
@@ -371,7 +332,7 @@ class AsteriskChannel(Channel):
     def _on_hook_done(self) -> None:
         self._set_timer(None)
         self._release()
-        self._end_plays()
+        self._player.end_all()
         ids, self._hook_ids = self._hook_ids, []
         self.state = State.IDLE
         for ident in ids:
@@ -401,17 +362,18 @@ class AsteriskChannel(Channel):
 
     # -- transfer ------------------------------------------------------------------------------
 
-    def _transfer_failed(self, ident: CommandId, ended: Outcome) -> None:
-        self._transfer = None
-        name, data = ended
-        self._send(name, ident, data)
+    def _transfer_failed(self, ended: Outcome) -> None:
+        transfer, self._transfer = self._transfer, None
+        if transfer:
+            name, data = ended
+            self._send(name, transfer.id, data)
 
     def _moved(self) -> None:
         transfer = self._transfer
         self._end_transfer()
         self._release()
         self.state, self._ends_itself = State.GONE, True
-        self._end_plays()
+        self._player.end_all()
         if transfer:
             self._send(T_MOVED, transfer.id)
 
@@ -419,36 +381,6 @@ class AsteriskChannel(Channel):
         transfer, self._transfer = self._transfer, None
         if transfer:
             transfer.end()
-
-    # -- playing -------------------------------------------------------------------------------
-
-    def _cut(self, playing: Playing) -> None:
-        if playing.held:
-            self._end_play(playing)
-        elif not playing.stopped:
-            playing.stopped = True
-            self._exchange.send(
-                rest.stop(self._call, playing.playback),
-                lambda reply: None if reply.ok else self._hold(playing),
-            )
-
-    def _hold(self, playing: Playing) -> None:
-        """Wait a moment with the end of a play: T_LCTERM comes first where the call has ended."""
-        if playing.playback in self._plays and not playing.held:
-            playing.held = self._clock.call_later(HOLD_S, lambda: self._end_play(playing))
-
-    def _end_play(self, playing: Playing) -> None:
-        if self._plays.pop(playing.playback, None) is None:
-            return
-        if playing.held:
-            playing.held.cancel()
-        if self._playing is playing:
-            self._playing = None
-        self._send(T_EOF, playing.id, playing.answer(self._exchange.now_s))
-
-    def _end_plays(self) -> None:
-        for playing in [*self._plays.values()]:
-            self._end_play(playing)
 
     # -- small parts ---------------------------------------------------------------------------
 
@@ -463,10 +395,8 @@ class AsteriskChannel(Channel):
     def _forget_call(self) -> None:
         self._set_timer(None)
         self._end_transfer()
-        for playing in self._plays.values():
-            if playing.held:
-                playing.held.cancel()
-        self._plays, self._playing, self._hook_ids = {}, None, []
+        self._player.forget()
+        self._hook_ids = []
         self._release()
 
     def _set_timer(self, timer: Timer | None) -> None:

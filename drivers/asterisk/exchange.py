@@ -6,11 +6,18 @@ import itertools
 from pathlib import Path, PurePath
 from typing import Protocol
 
-from drivers.asterisk.ari import AriClient, AriEvent, Done
+from drivers.asterisk.ari import AriEvent, Done
 from drivers.asterisk.options import Options
 from drivers.asterisk.rest import Request
 from ivrd.clock import Clock
 from ivrd.commands import Prompt
+
+
+class Sender(Protocol):
+    """Who carries requests to Asterisk: `drivers.asterisk.ari.AriClient`."""
+
+    def send(self, request: Request, done: Done | None = None) -> None:
+        """Send a request, in order with the others of its lane; return at once."""
 
 
 class Party(Protocol):
@@ -27,7 +34,7 @@ class Exchange:
     known to Asterisk, and are never used twice: an answer may come after its events.
     """
 
-    def __init__(self, client: AriClient, options: Options, clock: Clock, token: str) -> None:
+    def __init__(self, client: Sender, options: Options, clock: Clock, token: str) -> None:
         self.options = options
         self.clock = clock
         self.now_s = 0.0

@@ -47,11 +47,6 @@ class Playing:
         self._end_s = at_s
         self._done = state == "done"
 
-    @property
-    def over(self) -> bool:
-        """Whether Asterisk has told the end."""
-        return self._end_s is not None
-
     def answer(self, now_s: float) -> dict[str, Json]:
         """Return the data of its T_EOF; `now_s` is its end where none was told."""
         end_s = self._end_s if self._end_s is not None else now_s

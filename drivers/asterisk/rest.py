@@ -141,6 +141,12 @@ def leave(call: str, context: str) -> Request:
     return _post(call, "continue", {"context": context, "extension": "s", "priority": 1})
 
 
+def forget(call: str, app: str) -> Request:
+    """Send `app` no more events of a call that it placed; that alone keeps the application up."""
+    source = quote(f"channel:{call}", safe="")
+    return Request("DELETE", f"applications/{app}/subscription?eventSource={source}", call)
+
+
 def silent_channel(call: str, app: str) -> Request:
     """Make a channel that nobody hears: RTP to the discard port of the host itself (RFC 863)."""
     return Request("POST", "channels/externalMedia", call, {

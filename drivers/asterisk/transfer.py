@@ -26,9 +26,14 @@ PEER = "IVRD_PEER"
 class Transfer:
     """The second call of a transfer; `failed` is called unless the two are joined."""
 
-    id: CommandId = 0
-
-    def __init__(self, exchange: Exchange, caller: str, failed: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        ident: CommandId,
+        caller: str,
+        failed: Callable[[Outcome], None],
+    ) -> None:
+        self.id = ident
         self.joined = False
         """Whether the caller has been sent to the person."""
         self._exchange = exchange
@@ -55,7 +60,9 @@ class Transfer:
         """Give it up, or let go of it once joined."""
         if self._timer:
             self._timer.cancel()
-        if self._call and not self.joined:
+        if self._call and self.joined:
+            self._exchange.send(rest.forget(self._call, self._exchange.options.app))
+        elif self._call:
             self._exchange.send(rest.hang_up(self._call))
         self._exchange.release(self._call)
         self._call = ""

@@ -1,0 +1,318 @@
+"""One channel when answers come late, fail, or come after what they answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivrd.card import Ability, DialPermit
+from ivrd.events import Event
+from tests.drivers.asterisk_stand_in import StandIn, event, playback, speech
+
+PERMIT = DialPermit("+8613800138000", "01012345678", "attempt")
+PLACED, FIRST_PLAY = "ivrd.ivrd.T.1", "ivrd.ivrd.T.1"
+
+
+def in_call(**more: object) -> StandIn:
+    """Return a channel that answered a call."""
+    stand_in = StandIn(**more)
+    stand_in.channel.ring("1.1", "88610001", "170")
+    stand_in.channel.off_hook(1)
+    stand_in.reply()
+    assert stand_in.names == ["T_RING", "T_OFFH"]
+    stand_in.sent.clear()
+    stand_in.asked.clear()
+    return stand_in
+
+
+def test_a_ring_is_repeated_by_the_clock_until_it_is_answered() -> None:
+    stand_in = StandIn()
+    stand_in.channel.ring("1.1", "88610001", "170")
+    stand_in.pass_s(10.1)
+    assert stand_in.names == ["T_RING"] * 3
+    stand_in.channel.off_hook(1)
+    stand_in.pass_s(30)
+    assert stand_in.names == ["T_RING"] * 3
+
+
+@pytest.mark.parametrize("first", ["reply", "event"])
+def test_off_hook_is_told_once_by_whichever_comes_first(first: str) -> None:
+    stand_in = StandIn()
+    stand_in.channel.ring("1.1", "", "170")
+    stand_in.channel.off_hook(1)
+    for news in (first, "event" if first == "reply" else "reply"):
+        if news == "reply":
+            stand_in.reply()
+        else:
+            stand_in.tell(event("ChannelStateChange"))
+    assert stand_in.names == ["T_RING", "T_OFFH"]
+
+
+@pytest.mark.parametrize("status", [404, 409, 500, 0])
+def test_an_answer_that_asterisk_refuses_ends_the_call(status: int) -> None:
+    stand_in = StandIn()
+    stand_in.channel.ring("1.1", "", "170")
+    stand_in.channel.off_hook(1)
+    stand_in.reply(status)
+    assert stand_in.names == ["T_RING", "T_LCTERM"]
+    stand_in.channel.on_hook(2)
+    if status != 404:
+        assert stand_in.asked[-1][0].method == "DELETE"
+        stand_in.tell(event("StasisEnd"))
+    assert stand_in.sent[-1] == Event("T_ONH", 2)
+
+
+def test_the_end_of_a_play_before_the_reply_to_its_order() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(0.1))
+    stand_in.tell(playback("PlaybackStarted", FIRST_PLAY, "playing", 1.0))
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 1.1))
+    stand_in.reply(201)
+    assert stand_in.sent == [Event("T_EOF", 2, {"heard_s": 0.1, "whole": True})]
+
+
+@pytest.mark.parametrize("status", [404, 500, 503, 0])
+def test_a_play_that_asterisk_refuses_ends_and_is_not_whole(status: int) -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(1.0))
+    stand_in.reply(status)
+    assert not stand_in.sent
+    stand_in.pass_s(0.3)
+    assert stand_in.sent == [Event("T_EOF", 2, {"heard_s": 0.0, "whole": False})]
+
+
+def test_a_play_refused_because_the_call_has_ended_is_told_after_the_hang_up() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(1.0))
+    stand_in.reply(404)
+    stand_in.tell(event("StasisEnd"))
+    assert stand_in.names == ["T_LCTERM", "T_EOF"]
+
+
+def test_a_play_that_failed_is_told_as_soon_as_the_hang_up_is_known() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(1.0))
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "failed", 1.0))
+    stand_in.tell(event("ChannelHangupRequest"))
+    assert stand_in.names == ["T_LCTERM", "T_EOF"]
+
+
+def test_a_play_whose_end_was_never_told_ends_before_on_hook() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(1.0))
+    stand_in.tell(playback("PlaybackStarted", FIRST_PLAY, "playing", 1.0))
+    stand_in.channel.on_hook(3)
+    stand_in.tell(event("StasisEnd", at_s=1.5))
+    assert stand_in.names == ["T_EOF", "T_ONH"]
+    assert stand_in.sent[0].data == {"heard_s": 0.5, "whole": False}
+
+
+def test_a_late_reply_of_the_last_call_does_not_answer_the_next() -> None:
+    stand_in = StandIn()
+    stand_in.channel.ring("1.1", "", "170")
+    stand_in.channel.off_hook(1)
+    late = len(stand_in.asked) - 1
+    stand_in.tell(event("StasisEnd"))
+    stand_in.channel.on_hook(2)
+    stand_in.channel.ring("1.2", "", "170")
+    stand_in.channel.off_hook(3)
+    stand_in.reply(204, late)
+    assert stand_in.names == ["T_RING", "T_LCTERM", "T_ONH", "T_RING"]
+
+
+def test_a_stop_that_came_too_late_gets_no_second_end() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(1.0))
+    stand_in.channel.stop(2)
+    stand_in.reply(404)
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 1.0))
+    stand_in.pass_s(1)
+    assert stand_in.names == ["T_EOF"]
+
+
+def test_a_stop_cuts_a_play_that_failed_and_is_still_held() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(1.0))
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "failed", 1.0))
+    assert not stand_in.sent
+    stand_in.channel.stop(2)
+    assert stand_in.names == ["T_EOF"]
+
+
+@pytest.mark.parametrize("status", [500, 503, 0])
+def test_a_hang_up_that_fails_is_tried_again(status: int) -> None:
+    stand_in = in_call()
+    stand_in.channel.on_hook(2)
+    stand_in.reply(status)
+    stand_in.channel.on_hook(3)
+    stand_in.pass_s(1)
+    assert [request.method for request, _ in stand_in.asked] == ["DELETE", "DELETE"]
+    stand_in.reply(404)
+    assert stand_in.sent == [Event("T_ONH", 2), Event("T_ONH", 3)]
+
+
+def test_a_dial_that_asterisk_cannot_make_is_a_fault() -> None:
+    stand_in = StandIn()
+    stand_in.channel.dial(1, PERMIT, 10)
+    stand_in.reply(500)
+    assert stand_in.sent == [Event("T_FAULT", 1, {"cause": "HTTP 500"})]
+    stand_in.channel.on_hook(2)
+    assert stand_in.sent[-1] == Event("T_ONH", 2)
+    assert len(stand_in.asked) == 1, "there is nothing to hang up"
+
+
+def test_a_dial_without_any_reply_is_hung_up_all_the_same() -> None:
+    stand_in = StandIn()
+    stand_in.channel.dial(1, PERMIT, 10)
+    stand_in.reply(0)
+    stand_in.channel.on_hook(2)
+    assert stand_in.asked[-1][0].method == "DELETE"
+    stand_in.reply(404)
+    assert stand_in.names == ["T_FAULT", "T_ONH"]
+
+
+def test_an_answer_after_the_time_is_hung_up_and_not_told() -> None:
+    stand_in = StandIn()
+    stand_in.channel.dial(1, PERMIT, 10)
+    stand_in.pass_s(10)
+    stand_in.tell(event("StasisStart", PLACED, args=["out"]))
+    assert stand_in.sent == [Event("T_NOANS", 1, {"rang": False, "cause": 18})]
+    assert stand_in.asked[-1][0].method == "DELETE"
+    stand_in.channel.on_hook(2)
+    stand_in.tell(event("StasisEnd", PLACED))
+    assert stand_in.names == ["T_NOANS", "T_ONH"]
+
+
+@pytest.mark.parametrize("number", ["", "12&SIP/x", "a", "1@evil", "+", "1\n2", "１２"])
+def test_what_is_no_number_is_never_dialled(number: str) -> None:
+    stand_in = StandIn()
+    stand_in.channel.dial(1, DialPermit(number, "", ""), 10)
+    assert stand_in.names == ["T_FAULT"]
+    assert not stand_in.asked
+
+
+def test_a_card_without_an_endpoint_does_not_dial() -> None:
+    stand_in = StandIn(endpoint=None)
+    assert Ability.DIAL not in stand_in.channel.abilities
+    stand_in.channel.dial(1, PERMIT, 10)
+    assert stand_in.names == ["T_FAULT"]
+
+
+def test_what_comes_of_a_call_that_is_over_is_dropped() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(1.0))
+    stand_in.channel.on_hook(3)
+    stand_in.tell(event("StasisEnd"))
+    stand_in.channel.ring("1.2", "88610002", "170")
+    sent = list(stand_in.sent)
+    for late in (
+        event("ChannelDestroyed"),
+        event("ChannelDtmfReceived", digit="1"),
+        playback("PlaybackFinished", FIRST_PLAY, "done", 9.0),
+    ):
+        stand_in.tell(late)
+    assert stand_in.sent == sent
+
+
+def test_loss_of_the_card_takes_the_place_of_all_answers() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(1.0))
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "failed", 1.0))
+    stand_in.channel.on_hook(3)
+    stand_in.channel.go_away("gone")
+    for index in range(len(stand_in.asked)):
+        stand_in.reply(0, index)
+    stand_in.channel.on_hook(4)
+    stand_in.pass_s(60)
+    assert stand_in.sent[-1] == Event("T_LC", None, {"cause": "gone"})
+    assert stand_in.names.count("T_LC") == 1
+    assert "T_ONH" not in stand_in.names
+    stand_in.channel.come_back()
+    stand_in.channel.on_hook(5)
+    assert stand_in.sent[-1] == Event("T_ONH", 5)
+
+
+# Machines -------------------------------------------------------------------------------------
+
+
+def dialled_with_detection() -> StandIn:
+    stand_in = StandIn(machine_context="ivrd-amd")
+    stand_in.channel.dial(1, PERMIT, 10)
+    stand_in.tell(event("StasisStart", PLACED, args=["out"]))
+    assert stand_in.asked[-1][0].path.endswith("/continue")
+    stand_in.tell(event("StasisEnd", PLACED))
+    assert not stand_in.sent
+    return stand_in
+
+
+@pytest.mark.parametrize(
+    ("verdict", "names"),
+    [("MACHINE", ["T_LCON", "T_MACHINE"]), ("HUMAN", ["T_LCON"]), ("NOTSURE", ["T_LCON"])],
+)
+def test_the_dialplan_tells_a_machine(verdict: str, names: list[str]) -> None:
+    stand_in = dialled_with_detection()
+    stand_in.tell(event("StasisStart", PLACED, args=["machine", verdict]))
+    assert stand_in.names == names
+
+
+def test_a_hang_up_while_it_is_being_told_is_an_answer_and_a_hang_up() -> None:
+    stand_in = dialled_with_detection()
+    stand_in.tell(event("ChannelDestroyed", PLACED, cause=16))
+    assert stand_in.names == ["T_LCON", "T_LCTERM"]
+
+
+def test_a_dialplan_that_does_not_give_the_call_back_is_not_waited_for() -> None:
+    stand_in = dialled_with_detection()
+    stand_in.pass_s(10)
+    assert stand_in.names == ["T_LCON", "T_LCTERM"]
+    stand_in.channel.on_hook(2)
+    assert stand_in.asked[-1][0].method == "DELETE"
+
+
+# Transfer -------------------------------------------------------------------------------------
+
+PERSON = "ivrd.ivrd.T.1"
+
+
+def transferring() -> StandIn:
+    stand_in = in_call(transfer_context="ivrd-transfer")
+    stand_in.channel.transfer(2, PERMIT)
+    return stand_in
+
+
+def test_a_transfer_joins_the_two_in_the_dialplan_and_is_told_when_the_caller_has_left() -> None:
+    stand_in = transferring()
+    stand_in.tell(event("StasisStart", PERSON, args=["out"]))
+    assert [request.path for request, _ in stand_in.asked][-2:] == [
+        "channels/1.1/variable",
+        "channels/1.1/continue",
+    ]
+    assert not stand_in.sent
+    stand_in.tell(event("StasisEnd"))
+    assert stand_in.sent == [Event("T_MOVED", 2)]
+    asked = len(stand_in.asked)
+    stand_in.channel.on_hook(3)
+    assert stand_in.sent[-1] == Event("T_ONH", 3)
+    assert len(stand_in.asked) == asked, "neither call is ours to hang up"
+
+
+def test_a_transfer_to_nobody_leaves_the_caller_with_us() -> None:
+    stand_in = transferring()
+    stand_in.pass_s(30)
+    assert stand_in.names == ["T_REFUSED"]
+    assert stand_in.sent[0].data["outcome"] == "T_NOANS"
+    stand_in.channel.play(3, speech(1.0))
+    assert stand_in.asked[-1][0].path == "channels/1.1/play"
+
+
+@pytest.mark.parametrize("how", ["caller", "on_hook"])
+def test_a_call_that_ends_in_a_transfer_takes_the_other_call_with_it(how: str) -> None:
+    stand_in = transferring()
+    if how == "caller":
+        stand_in.tell(event("ChannelHangupRequest"))
+        assert stand_in.names == ["T_LCTERM"]
+    else:
+        stand_in.channel.on_hook(3)
+    hung_up = [request.path for request, _ in stand_in.asked if request.method == "DELETE"]
+    assert f"channels/{PERSON}?reason=normal" in hung_up
+    stand_in.tell(event("ChannelDestroyed", PERSON, cause=16))
+    assert "T_REFUSED" not in stand_in.names
