@@ -32,6 +32,9 @@ from ivrd.errors import CardError
 HEARTBEAT_S = 10.0
 """Period of the WebSocket's pings (RFC 6455 §5.5.2); half of it without a pong means lost."""
 
+CLOSE_S = 2.0
+"""How long the other side may take to say good-bye."""
+
 REPLY_LIMIT_S = 10.0
 """How long Asterisk may take to answer a request before the connection counts as lost."""
 
@@ -172,7 +175,9 @@ class AriClient:
         self._over_websocket = takes_requests_over_websocket(await self._version())
         url = f"{self._base}events?app={self._options.app}"
         try:
-            self._socket = await self._session.ws_connect(url, heartbeat=HEARTBEAT_S)
+            self._socket = await self._session.ws_connect(
+                url, heartbeat=HEARTBEAT_S, timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S)
+            )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise CardError(f"{self._options.url}: no event WebSocket: {_short(error)}; expected "
                             "the module res_ari_events and the application's name free of use "
@@ -198,7 +203,11 @@ class AriClient:
     async def _version(self) -> str:
         reply = await self._over_http(Request("GET", "asterisk/info?only=system"))
         if reply.ok:
-            return str(json.loads(reply.body)["system"]["version"])
+            try:
+                return str(json.loads(reply.body)["system"]["version"])
+            except (ValueError, KeyError, TypeError):
+                raise CardError(f"{self._options.url}: something answers that is no Asterisk; "
+                                "expected its HTTP server there") from None  # fmt: skip
         hints = {
             0: "expected its HTTP server there (http.conf: enabled, bindaddr, bindport)",
             401: "expected user and password as in its ari.conf",
@@ -224,6 +233,8 @@ class AriClient:
                     await self._connect()
                 except CardError as error:
                     _log.warning("asterisk_away", app=self._options.app, why=str(error))
+                except Exception as error:  # else the card would be away for ever
+                    _tell_error(error)
                 else:
                     _log.info("asterisk_back", app=self._options.app)
                     break

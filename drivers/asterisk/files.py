@@ -38,6 +38,8 @@ TRIES = 3
 LIMIT_S = 15.0
 """How long the check of one file may take."""
 
+_SILENCE = Reply(0).why
+
 
 async def problems_of_files(exchange: Exchange, prompts: Collection[Prompt]) -> list[Problem]:
     """Return what is wrong with voice files as Asterisk sees them.
@@ -104,6 +106,8 @@ class _Listener:
         self._exchange.claim(self._call, self)
         self._exchange.send(rest.silent_channel(self._call, self._exchange.options.app), self._told)
         kind, _ = await self._next()
+        if kind == _SILENCE:
+            raise CardError("Asterisk does not answer: voice files cannot be checked now")
         if kind != "StasisStart":
             raise CardError(f"Asterisk cannot check voice files: {kind}; expected the modules "
                             "res_rtp_multicast and chan_rtp (modules.conf)")  # fmt: skip
@@ -156,7 +160,7 @@ class _Listener:
             self._news.put_nowait((reply.why, 0.0))
 
     async def _next(self) -> tuple[str, float]:
-        late = ("no answer", 0.0)
+        late = (_SILENCE, 0.0)
         timer = self._exchange.clock.call_later(LIMIT_S, lambda: self._news.put_nowait(late))
         try:
             return await self._news.get()

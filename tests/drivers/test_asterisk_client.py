@@ -23,7 +23,7 @@ class Server:
     """An HTTP server with an event WebSocket; each test sets how it behaves."""
 
     def __init__(self) -> None:
-        self.version = "22.10.1"
+        self.version: str | None = "22.10.1"
         self.info_status = 200
         self.socket_status = 101
         self.statuses: dict[str, int] = {}
@@ -45,7 +45,7 @@ class Server:
         self.asked_who += 1
         if not request.headers["Authorization"].startswith("Basic "):
             return web.Response(status=401)
-        body = {"system": {"version": self.version}}
+        body = {"system": {"version": self.version}} if self.version else ["a printer"]
         return web.json_response(body, status=self.info_status)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
@@ -156,6 +156,7 @@ async def test_an_event_before_all_is_set_up_is_told_after_it(server: Server) ->
         ({"info_status": 401}, "user and password"),
         ({"info_status": 404}, "res_ari"),
         ({"info_status": 503}, "fully booted"),
+        ({"version": None}, "no Asterisk"),
         ({"socket_status": 500}, "HTTP 500"),
         ({"statuses": {"channels": 403}}, "read_only"),
     ],
