@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import wave
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.real.private_asterisk import PrivateAsterisk, missing
-from tests.real.telephones import Exchange
+from ivrd.commands import Prompt, Utterance
+
+pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
+
+from tests.real.private_asterisk import PrivateAsterisk, missing  # noqa: E402 - after the above
+from tests.real.telephones import Exchange  # noqa: E402 - as above
 
 PROMPTS = Path(__file__).parents[2] / "voice_prompts" / "zh-CN" / "audio"
+
+
+def prompt(name: str) -> Prompt:
+    """Return a voice file of Mandarin."""
+    path = PROMPTS / f"{name}.wav"
+    with wave.open(str(path), "rb") as file:
+        return Prompt(name, name, path, file.getnframes())
+
+
+def sentence(*names: str) -> Utterance:
+    """Return a sentence of voice files."""
+    return Utterance("-".join(names), "zh-CN", tuple(prompt(name) for name in names))
 
 
 @pytest.fixture(scope="session")

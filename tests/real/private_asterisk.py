@@ -79,6 +79,10 @@ class PrivateAsterisk:
         """What Asterisk has said since it was first started."""
         return (self.folder / "output").read_text(errors="replace")
 
+    @property
+    def running(self) -> bool:
+        return self.process is not None
+
     async def start(self) -> None:
         """Start it, and wait until it takes requests."""
         assert self.process is None, "it runs already"

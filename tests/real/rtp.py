@@ -60,6 +60,8 @@ class Packet:
     kind: int
     source: int
     payload: bytes
+    port: int = 0
+    """The port it came from."""
 
     @property
     def pcm(self) -> Pcm:
@@ -76,7 +78,7 @@ class RtpEnd:
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.bind((host, 0))
         self.port: int = self._socket.getsockname()[1]
-        self._peer: tuple[str, int] | None = None
+        self._peer = ("", 0)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._read)
         self._sequence = random.randrange(1 << 15)
@@ -89,17 +91,13 @@ class RtpEnd:
             self._loop.remove_reader(self._socket)
             self._socket.close()
 
-    @property
-    def heard_s(self) -> float:
-        """Seconds of speech that arrived."""
-        return sum(len(packet.payload) for packet in self.packets) / SAMPLE_RATE
-
     def quiet_s(self, now_s: float) -> float:
         """Return for how long nothing has come; `now_s` is `time.time()`."""
         return now_s - self.packets[-1].at_s if self.packets else 0.0
 
-    async def keys(self, keys: str, on_s: float = 0.08, off_s: float = 0.08) -> None:
+    async def keys(self, keys: str, to: tuple[str, int], on_s: float, off_s: float) -> None:
         """Press keys by RFC 4733: 20 ms packets, the end of each key three times."""
+        self._peer = to
         for key in keys:
             await self._key(KEYS.index(key), on_s)
             await asyncio.sleep(off_s)
@@ -117,8 +115,6 @@ class RtpEnd:
         self._timestamp += length + 400
 
     def _send(self, event: int, length: int, timestamp: int, *, first: bool = False) -> None:
-        if self._peer is None:
-            raise RuntimeError("keys before any speech came: where to is not known yet")
         self._sequence = (self._sequence + 1) & 0xFFFF
         head = struct.pack("!BBHII", 0x80, EVENT | (0x80 if first else 0), self._sequence,
                            timestamp & 0xFFFFFFFF, self._source)  # fmt: skip
@@ -131,12 +127,11 @@ class RtpEnd:
             while True:
                 data, about, _, peer = self._socket.recvmsg(2048, 64)
                 seconds, nanoseconds = struct.unpack("=qq", about[0][2][:16])
-                self._peer = peer
                 _, kind, sequence, timestamp, source = struct.unpack("!BBHII", data[:12])
                 if kind & 0x7F in TABLES:
                     at_s = seconds + nanoseconds / 1e9
                     self.packets.append(
-                        Packet(at_s, sequence, timestamp, kind & 0x7F, source, data[12:])
+                        Packet(at_s, sequence, timestamp, kind & 0x7F, source, data[12:], peer[1])
                     )
 
 

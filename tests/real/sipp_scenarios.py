@@ -2,8 +2,8 @@
 
 Both are told what to do within a call by MESSAGE requests with the Call-ID of that call, sent from
 beside: `X-Do: hangup`, or `X-Do: key` with `X-Key: 5` for a key by SIP INFO. What becomes of a
-call is logged as `word call-id`: ringing, progress, answered, refused-486, over; and `called` with
-the number and who calls.
+call is logged as `word call-id`: trying, ringing, progress, answered, refused-486, over; `answered`
+and `called` with Asterisk's RTP port, `called` with the number and who calls besides.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _message(start: str, headers: str, body: str = "", kind: str = "", attribute
 def _request(method: str, *, uri: str, sides: str, more: str = "", **rest: str) -> str:
     """Return a request; the branch of INVITE, CANCEL and the ACK of a refusal is one."""
     headers = f"""
-    Via: SIP/2.0/UDP [local_ip]:[local_port];branch={rest.pop("branch", "[branch]")}
+    Via: SIP/2.0/UDP [local_ip]:[local_port];branch={rest.pop("branch", "[branch]-[cseq]")}
     {sides}
     Call-ID: [call_id]
     CSeq: {rest.pop("cseq", f"[cseq] {method}")}
@@ -75,6 +75,9 @@ def _log(word: str) -> str:
     return f'<action><log message="{word} [call_id]"/></action>'
 
 
+_PORT = """<ereg regexp="m=audio ([0-9]+)" search_in="body" assign_to="line,media"/>"""
+
+
 def _label(name: int) -> str:
     return f'<label id="{name}"/>'
 
@@ -93,13 +96,13 @@ def _talk(sides: str) -> str:
         (
             _label(_TALK),
             f'<recv request="MESSAGE" optional="true" next="{_TOLD}">{_HEAR}</recv>',
-            f'<recv response="200" optional="true" next="{_TALK}"/>',
             f'<recv request="BYE">{_log("over")}</recv>',
             _response("200 OK", attributes=f'next="{_END}"'),
             _label(_TOLD),
             f'<nop next="{_HANG_UP}" test="hangup"/>',
             _request("INFO", uri="[next_url]", sides=sides, body=_INFO,
-                     kind="application/dtmf-relay", attributes=f'next="{_TALK}"'),
+                     kind="application/dtmf-relay", attributes='retrans="500"'),
+            f'<recv response="200" next="{_TALK}"/>',
             _label(_HANG_UP),
             _request("BYE", uri="[next_url]", sides=sides, attributes='retrans="500"'),
             '<recv response="481" optional="true"/>',
@@ -117,7 +120,7 @@ def _scenario(*parts: str) -> str:
 
 
 def caller(payloads: str = "0 8 101") -> str:
-    """Return a telephone that calls; the keywords `ani` and `media` must be given to SIPp."""
+    """Return a telephone that calls; the keywords `ani` and `voice` must be given to SIPp."""
     waiting, cancel, refused, rings, progress = 1, 2, 3, 4, 5
     from_ = "From: <sip:[ani]@[local_ip]>;tag=[call_id]"
     to = "To: <sip:[service]@[remote_ip]:[remote_port]>"
@@ -131,16 +134,16 @@ def caller(payloads: str = "0 8 101") -> str:
     ]
     return _scenario(
         _request("INVITE", uri=uri, sides=f"{from_}\n    {to}", branch=first,
-                 body=_SDP.format(port="[media]", payloads=payloads), kind="application/sdp",
+                 body=_SDP.format(port="[voice]", payloads=payloads), kind="application/sdp",
                  attributes='retrans="500"'),
         _label(waiting),
-        f'<recv response="100" optional="true" next="{waiting}"/>',
+        f'<recv response="100" optional="true" next="{waiting}">{_log("trying")}</recv>',
         f'<recv response="180" optional="true" next="{rings}"/>',
         f'<recv response="183" optional="true" next="{progress}"/>',
         *refusals,
         f'<recv request="MESSAGE" optional="true" next="{cancel}"/>',
-        f'<recv response="200" rrs="true"><action>{keep_to}'
-        '<log message="answered [call_id]"/></action></recv>',
+        f'<recv response="200" rrs="true"><action>{keep_to}{_PORT}'
+        '<log message="answered [call_id] [$media]"/></action></recv>',
         _request("ACK", uri="[next_url]", sides=f"{from_}\n    To:[$to]"),
         _talk(f"{from_}\n    To:[$to]"),
         _label(rings),
@@ -155,6 +158,7 @@ def caller(payloads: str = "0 8 101") -> str:
         _label(refused),
         _request("ACK", uri=uri, sides=f"{from_}\n    To:[$to]", branch=first, cseq="1 ACK"),
         f'<nop next="{_END}">{_log("over")}</nop>',
+        '<Reference variables="line"/>',
     )  # fmt: skip
 
 
@@ -193,7 +197,8 @@ def called() -> str:
         <ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
         <ereg regexp=".*" search_in="hdr" header="CSeq:" assign_to="cseq"/>
         {finds}
-        <log message="called [call_id] [$number] [$caller]"/></action></recv>""",
+        {_PORT}
+        <log message="called [call_id] [$media] [$number] [$caller]"/></action></recv>""",
         f'<nop next="{silent}" test="silent"/>',
         f'<nop next="{ring}" test="rings"/>',
         f'<nop next="{ring}" test="answers"/>',
@@ -231,5 +236,5 @@ def called() -> str:
         f'<recv request="BYE" timeout="300" ontimeout="{_HANG_UP}">{_log("over")}</recv>',
         _response("200 OK", attributes=f'next="{_END}"'),
         _talk(sides),
-        '<Reference variables="all"/>',
+        '<Reference variables="all,line"/>',
     )  # fmt: skip
