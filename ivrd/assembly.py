@@ -15,6 +15,7 @@ from ivrd.billing.check import check_billing
 from ivrd.billing.engine import engine_from
 from ivrd.billing.mapping import BillingMapping, load_mapping
 from ivrd.billing.reader import BillingReader
+from ivrd.card import Ability
 from ivrd.config import Config
 from ivrd.enquiry import EnquirySettings, enquiry_actions
 from ivrd.errors import ConfigError, FlowError, MappingError, Problem, PromptError, nearest
@@ -41,13 +42,16 @@ class Parts:
     registry: Registry
     machine: FlowMachine
     voices: Voices
+    test_call: FlowMachine | None
+    """The flow of a test call, where ivrd.toml lets one be placed."""
     warnings: tuple[Problem, ...]
 
     def reloaded(self) -> Parts:
         """Return the same with flow and voice files read anew. Raises `ProblemsError`."""
         voices = load_voices(self.config, self.mapping)
         flow = load_enquiry(self.config, self.registry, voices)
-        return replace(self, machine=FlowMachine(flow), voices=voices)
+        test_call = load_test_call(self.config, voices)
+        return replace(self, machine=FlowMachine(flow), voices=voices, test_call=test_call)
 
     def close(self) -> None:
         """Let go of the billing database."""
@@ -64,12 +68,13 @@ def assemble(config: Config, now: Callable[[], datetime]) -> Parts:
     registry = enquiry_actions(reader, now, enquiry_settings(config))
     voices = load_voices(config, mapping)
     machine = FlowMachine(load_enquiry(config, registry, voices))
+    test_call = load_test_call(config, voices)
     check = check_billing(mapping, reader.database.engine)
     wrong = [problem for problem in check.problems if problem.rule != "down"]
     if wrong:
         raise MappingError(wrong)
     warnings = (*check.warnings, *check.problems)
-    return Parts(config, mapping, reader, registry, machine, voices, warnings)
+    return Parts(config, mapping, reader, registry, machine, voices, test_call, warnings)
 
 
 def open_billing(config: Config, mapping: BillingMapping) -> BillingReader:
@@ -115,6 +120,26 @@ def load_enquiry(config: Config, registry: Registry, voices: Voices) -> Flow:
         languages=config.node.languages,
         spoken=lambda sentence: voices.languages if sentence in voices.sentences else (),
         fixed={"several_languages": len(config.node.languages) > 1},
+    )
+    if problems:
+        raise FlowError(problems)
+    return flow
+
+
+def load_test_call(config: Config, voices: Voices) -> FlowMachine | None:
+    """Load and prove the flow of a test call; None without [dial]. Raises `FlowError`."""
+    return FlowMachine(prove_test_call(config, voices)) if config.dial else None
+
+
+def prove_test_call(config: Config, voices: Voices) -> Flow:
+    """Load the flow of a test call and prove it for a card with every ability."""
+    flow = load_flow(config.test_call_file, {})
+    problems = check_flow(
+        flow,
+        facts=(),
+        languages=config.node.languages,
+        spoken=lambda sentence: voices.languages if sentence in voices.sentences else (),
+        abilities=frozenset(Ability),
     )
     if problems:
         raise FlowError(problems)

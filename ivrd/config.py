@@ -20,7 +20,12 @@ from ivrd.records import Role
 from ivrd.toml_file import TomlFile
 from ivrd.toml_model import problems_of
 
+TEST_CALL = "test_call"
+"""The flow of a test call."""
+
 _RANGES = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*\Z")
+_NUMBER = re.compile(r"\+?[0-9]{1,15}")
+"""What can be dialled: in full as in ITU-T E.164, or as the exchange at hand has it."""
 
 
 def number_ranges(text: str) -> list[int]:
@@ -52,6 +57,12 @@ def _zone(name: str) -> str:
 def _ranges(text: str) -> str:
     number_ranges(text)
     return text
+
+
+def _dialled(number: str) -> str:
+    if not _NUMBER.fullmatch(number):
+        raise ValueError(f"{number!r} is no telephone number; write it as +8657188610001 or 6001")
+    return number
 
 
 Ranges = Annotated[str, AfterValidator(_ranges)]
@@ -117,6 +128,13 @@ class LinesTable(_Table):
     rings: int = Field(1, ge=1, le=10)
 
 
+class Dial(_Table):
+    """[dial]: the only numbers that `ivrd dial --test` may call, and whom they see calling."""
+
+    test: list[Annotated[str, AfterValidator(_dialled)]] = Field(min_length=1)
+    caller_id: Annotated[str, AfterValidator(_dialled)]
+
+
 class Log(_Table):
     """[log]: line logs."""
 
@@ -141,6 +159,7 @@ class Config(_Table):
     billing: Billing
     card: list[CardTable] = Field(min_length=1)
     lines: list[LinesTable] = Field(default_factory=list)
+    dial: Dial | None = None
     log: Log = Log()  # type: ignore[call-arg]  # as above
     places: Places = Places()
     _path: Path = PrivateAttr(default=Path("ivrd.toml"))
@@ -182,6 +201,11 @@ class Config(_Table):
     def flow_file(self) -> Path:
         """The enquiry flow."""
         return self.flows / f"{self.enquiry.flow}.toml"
+
+    @property
+    def test_call_file(self) -> Path:
+        """The flow of a test call."""
+        return self.flows / f"{TEST_CALL}.toml"
 
     @property
     def mapping(self) -> Path:
@@ -238,7 +262,7 @@ def load_config(path: Path) -> Config:
     except ValidationError as error:
         raise ConfigError(problems_of(error, Config, file)) from None
     config._path = path  # noqa: SLF001 - not a key that a file could have
-    problems = [*_cards(config, file), *_lines(config, file)]
+    problems = [*_cards(config, file), *_lines(config, file), *_test_list(config, file)]
     if problems:
         raise ConfigError(problems)
     return config
@@ -255,6 +279,13 @@ def _cards(config: Config, file: TomlFile) -> Iterator[Problem]:
             continue
         yield file.problem(("enquiry", key), "is asked for only where callers are checked",
                            expected='disclosure = "checked"', rule="no-use")  # fmt: skip
+
+
+def _test_list(config: Config, file: TomlFile) -> Iterator[Problem]:
+    numbers = config.dial.test if config.dial else []
+    for index, number in enumerate(numbers):
+        if number in numbers[:index]:
+            yield file.problem(("dial", "test", index), f"{number!r} is there twice", rule="twice")
 
 
 def _lines(config: Config, file: TomlFile) -> Iterator[Problem]:

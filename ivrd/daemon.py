@@ -24,6 +24,7 @@ from ivrd.linelog import LineLog, TraceFile
 from ivrd.records import CallRecord, LineSettings
 from ivrd.runner import BillingHealth, PooledActions
 from ivrd.service import Service
+from ivrd.trial import Tell, Trial, Trials
 
 CARDS = "ivrd.cards"
 """Entry point group in which drivers are found by name."""
@@ -72,6 +73,7 @@ class Daemon:
         self.tally = Tally()
         self.started: datetime
         self.started_s = 0.0
+        self.stopping = False
         self.hurry = False
         """Whether a stop shall not wait for calls to end with a sentence."""
         self.parts: Parts
@@ -80,6 +82,7 @@ class Daemon:
         self.billing: BillingHealth
         self.listeners: set[Callable[[Line], None]] = set()
         """Told when anything about a line has changed."""
+        self._trials = Trials(config.dial)
         self._pool: LookupPool
         self._logs: dict[int, TraceFile] = {}
         self._openers: list[asyncio.Task[None]] = []
@@ -115,6 +118,7 @@ class Daemon:
 
     async def stop(self) -> None:
         """End calls with a sentence, close cards, lookups and logs; safe to repeat."""
+        self.stopping = True
         for opener in self._openers:
             opener.cancel()
         await asyncio.gather(*self._openers, return_exceptions=True)
@@ -272,6 +276,16 @@ class Daemon:
             self._line_changed(line)
         _log.info("enquiry_stopped" if stopped else "enquiry_started", lines=_spans(numbers))
         return numbers
+
+    def dial(self, number: str, line: int | None, tell: Tell) -> Trial:
+        """Place a test call; `tell` is told how it goes. Raises `IvrdError`: why not."""
+        if self.stopping:
+            raise IvrdError("the daemon stops")
+        trial = self._trials.place(
+            number, line, self.lines, self.service, self.parts.test_call, tell
+        )
+        _log.info("test_call", line=trial.line.number, call=trial.call)
+        return trial
 
 
 def _why(error: Exception) -> str:

@@ -53,7 +53,7 @@ from ivrd.hook import Hook
 from ivrd.linelog import CallHead, LineLog, masked
 from ivrd.records import CallRecord, Counters, LineSettings, Role, Status
 from ivrd.service import Service
-from ivrd.talk import Talk
+from ivrd.talk import Follower, Talk
 
 KEYS_AHEAD = 40
 """Keys that may wait for a call to listen; further ones are dropped and counted."""
@@ -73,6 +73,10 @@ DIAL_MARGIN_S = 2.0
 T = TypeVar("T")
 
 _SERVED = frozenset({Role.ENQUIRY, Role.BOTH})
+
+_TOLD = frozenset({T_DIGIT, T_EOF})
+"""What a follower is told even where the call has no use for it: a key, what was heard of a play
+that was cut short."""
 
 
 class Line:
@@ -130,11 +134,22 @@ class Line:
         if self.talk is not None:
             self.feed(Event(U_STOP, None, {"reason": reason}))
 
-    def place(self, service: Service, permit: DialPermit, facts: Data, start: Event) -> None:
-        """Begin an outbound call on an idle line; only the holder of a permit can."""
+    def place(
+        self,
+        service: Service,
+        permit: DialPermit,
+        facts: Data,
+        start: Event,
+        follower: Follower | None = None,
+    ) -> None:
+        """Begin an outbound call on an idle line; only the holder of a permit can.
+
+        `follower` is told how it goes.
+        """
         if self.status is not Status.IDLE:
             raise RuntimeError(f"line {self.number} is {self.status}")
-        self._begin(service, dict(facts), permit.number, "out", permit)
+        talk = self._begin(service, dict(facts), permit.number, "out", permit)
+        talk.follower = follower
         self.feed(start)
 
     def shut(self) -> None:
@@ -288,6 +303,8 @@ class Line:
         else:
             talk.progress_s = now_s
         self._learn(talk, event)
+        if talk.follower is not None and (call.stale == stale or event.name in _TOLD):
+            self._tell(talk.follower.took, (event, commands))
         for command in commands:
             if self.talk is not talk:  # given up: it orders nothing any more
                 return
@@ -477,6 +494,8 @@ class Line:
         self._set_status(Status.IDLE)
         if self.on_end is not None:
             self._tell(self.on_end, record)
+        if talk.follower is not None:
+            self._tell(talk.follower.ended, record)
 
     def _remark(self, what: str, **more: Json) -> None:
         at_s = self.talk.at_s if self.talk else 0.0

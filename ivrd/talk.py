@@ -6,14 +6,25 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from ivrd.call import Call
 from ivrd.card import DialPermit
 from ivrd.clock import Clock, Timer
-from ivrd.commands import Play, Say, StartTimer, Utterance
-from ivrd.events import T_LONG, CommandId
+from ivrd.commands import Command, Play, Say, StartTimer, Utterance
+from ivrd.events import T_LONG, CommandId, Event
 from ivrd.records import CallRecord
 from ivrd.service import Service
+
+
+class Follower(Protocol):
+    """Who is told how one call goes."""
+
+    def took(self, step: tuple[Event, Sequence[Command]]) -> None:
+        """Take an event of the call, and what the call orders upon it."""
+
+    def ended(self, record: CallRecord) -> None:
+        """Take how the call went, last of all."""
 
 
 @dataclass(slots=True)
@@ -53,6 +64,7 @@ class Talk:
     on_hook_done: bool = False
     failed: bool = False
     """Whether something could not be spoken once already."""
+    follower: Follower | None = None
     _timer: Timer | None = None
     _long_timer: Timer | None = None
     _play_guard: Timer | None = None

@@ -10,17 +10,32 @@ from ivrd.errors import CardError
 from sim.card import SoftwareCard
 from sim.channel import SoftwareChannel
 from sim.crowd import Crowd
+from sim.party import Party
+from sim.phone import BUSY, NO_ANSWER, Rings
 from sim.subscriber import Subscriber
 
 KNOWN = tuple(f"886100{number:02}" for number in range(1, 13))
 """Telephone numbers of the sample database that are in every one of them."""
 
 
+class Colleague(Party):
+    """Answers a test call, hears it again with key 1, and ends it with key 5."""
+
+    def __init__(self) -> None:
+        self._keys = ["1", "5"]
+
+    def silence(self) -> None:
+        """Press the next key when ivrd has spoken."""
+        if self._keys:
+            self.leg.key(self._keys.pop(0))
+
+
 class DemoCard(SoftwareCard):
     """A software card that is called about `calls_an_hour` times an hour, day and night.
 
-    `numbers` are the telephone numbers that callers ask about, `seed` decides who calls when.
-    All other options are `SoftwareCard`'s.
+    Three telephones can be called: 6001 answers, 6002 is busy, 6003 only rings. `numbers` are the
+    telephone numbers that callers ask about, `seed` decides who calls when. All other
+    options are `SoftwareCard`'s.
     """
 
     def __init__(
@@ -47,6 +62,7 @@ class DemoCard(SoftwareCard):
         self._random = random.Random(seed)
         self._pause_s = 3600 / calls_an_hour
         self._next: Timer | None = None
+        self.parties |= {"6001": Rings(Colleague, rings=1), "6002": BUSY, "6003": NO_ANSWER}
 
     def open_now(self) -> Sequence[SoftwareChannel]:
         """Open, and let the first caller come within a second."""

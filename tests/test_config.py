@@ -172,10 +172,21 @@ def test_good_file_is_taken_as_it_stands(file: Path) -> None:
         ),
         (
             "[[card]]",
+            '[dial]\ntest = ["6001", "6001"]\ncaller_id = "170"\n[[card]]',
+            "12: dial.test[1]: '6001' is there twice",
+        ),
+        (
+            "[[card]]",
+            '[dial]\ntest = ["six"]\ncaller_id = "170"\n[[card]]',
+            ("12: dial.test[0]: 'six' is no telephone number; write it as +8657188610001 or 6001"),
+        ),
+        ("[[card]]", '[dial]\ntest = ["6001"]\n[[card]]', "11: dial.caller_id: missing"),
+        (
+            "[[card]]",
             "[cards]",
             (
                 "11: cards: no such key; expected one of node, enquiry, billing,"
-                " card, lines, log, places; did you mean 'card'?"
+                " card, lines, dial, log, places; did you mean 'card'?"
             ),
         ),
         (

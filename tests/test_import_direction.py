@@ -26,6 +26,7 @@ LAYERS = (
     ("ivrd.store",),
     ("ivrd.enquiry", "ivrd.dunning"),
     ("ivrd.runner", "ivrd.config", "ivrd.assembly"),
+    ("ivrd.trial",),
     ("ivrd.daemon", "ivrd.simulation"),
     ("ivrd.control",),
     ("ivrd.cli",),

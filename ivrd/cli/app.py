@@ -30,6 +30,7 @@ COMMANDS = {
     "lines": ("status:lines", "List the lines and what each is doing."),
     "watch": ("watch:watch", "See every line live."),
     "call": ("call:call", "Call ivrd: a phone in the terminal, for the software card."),
+    "dial": ("dial:dial", "Place a test call to a number of the test list."),
     "enquiry": ("enquiry:enquiry", "Start and stop enquiry on lines."),
     "reload": ("flow:reload", "Let the daemon read flows and voice files again."),
     "tail": ("tail:tail", "Show the log of a line."),

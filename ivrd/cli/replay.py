@@ -9,10 +9,9 @@ from typing import Any
 import click
 
 from ivrd.cli.output import EXIT_CONFIG, EXIT_NO, json_option, print_json
-from ivrd.cli.service import enquiry_flow, with_flow
+from ivrd.cli.service import Machines, with_flow
 from ivrd.cli.settings import settings
 from ivrd.errors import TraceError
-from ivrd.flow.machine import FlowMachine
 from ivrd.trace import Difference, read_trace, replay
 
 
@@ -40,9 +39,8 @@ def replay_files(
 
     Says "same" for a file, or shows the first difference with its line.
     """
-    config = with_flow(settings(ctx.obj), flow_file)
-    machine = FlowMachine(enquiry_flow(config))
-    results = [_replayed(file, machine) for file in files]
+    machines = Machines(with_flow(settings(ctx.obj), flow_file))
+    results = [_replayed(file, machines) for file in files]
     if as_json:
         print_json([_as_json(result) for result in results])
     else:
@@ -54,13 +52,13 @@ def replay_files(
         ctx.exit(EXIT_NO)
 
 
-def _replayed(file: Path, machine: FlowMachine) -> Replayed:
+def _replayed(file: Path, machines: Machines) -> Replayed:
     """Replay a file up to its first difference."""
     calls = 0
     try:
         for trace in read_trace(file):
             calls += 1
-            difference = replay(trace, machine)
+            difference = replay(trace, machines.of(trace.head.flow))
             if difference is not None:
                 return Replayed(file, calls, difference)
     except TraceError as error:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from ivrd.assembly import enquiry_settings, load_enquiry, load_voices, open_billing
+from ivrd.assembly import enquiry_settings, load_enquiry, load_voices, open_billing, prove_test_call
 from ivrd.billing.mapping import load_mapping
 from ivrd.billing.reader import BillingReader
-from ivrd.config import Config
+from ivrd.config import TEST_CALL, Config
 from ivrd.enquiry import enquiry_actions
 from ivrd.errors import ConfigError, Problem
+from ivrd.flow.machine import FlowMachine
 from ivrd.flow.spec import Flow
 
 
@@ -46,3 +47,21 @@ def enquiry_flow(config: Config) -> Flow:
             reader, lambda: datetime.now(config.zone), enquiry_settings(config)
         )
     return load_enquiry(config, registry, load_voices(config, mapping))
+
+
+class Machines:
+    """The flows that a line log can hold: the one of ivrd.toml, and that of test calls."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._own = FlowMachine(enquiry_flow(config))
+        self._test_call: FlowMachine | None = None
+
+    def of(self, flow: str) -> FlowMachine:
+        """Return the machine that a call of `flow` is held against. Raises `ProblemsError`."""
+        if flow != TEST_CALL or self._own.flow.name == TEST_CALL:
+            return self._own
+        if self._test_call is None:
+            voices = load_voices(self._config, load_mapping(self._config.mapping))
+            self._test_call = FlowMachine(prove_test_call(self._config, voices))
+        return self._test_call

@@ -82,6 +82,18 @@ class ControlClient:
         except (aiohttp.ClientError, OSError) as error:
             raise self._away(error) from None
 
+    async def dial(self, number: str, line: int | None) -> AsyncGenerator[dict[str, Any], None]:
+        """Place a test call and yield how it goes, to its end."""
+        body = {"number": number, "line": line}
+        try:
+            async with self._open.post(_HOST + "/dial", json=body) as response:
+                if response.status != 200:
+                    await _answer(response)
+                async for told in response.content:
+                    yield json.loads(told)
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._away(error) from None
+
     async def phone(self, **query: str) -> Phone:
         """Place a call on the software card."""
         try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ivrd.control.dial import dial
 from ivrd.control.phone import phone
 from ivrd.control.views import line_view, lines_view, status_view
 from ivrd.daemon import Daemon
@@ -47,6 +48,7 @@ class ControlServer:
                 web.post("/lines/start", _start_lines),
                 web.post("/lines/stop", _stop_lines),
                 web.get("/phone", _phone),
+                web.post("/dial", _dial),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -200,3 +202,7 @@ async def _send(response: web.StreamResponse, message: dict[str, Any]) -> None:
 
 async def _phone(request: web.Request) -> web.StreamResponse:
     return await phone(request, request.app[DAEMON])
+
+
+async def _dial(request: web.Request) -> web.StreamResponse:
+    return await dial(request, request.app[DAEMON])
