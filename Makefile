@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check bench prompts wheel clean
+.PHONY: run test check bench bench-asterisk prompts wheel clean
 
 run: $(READY)  ## the daemon on the software card with sample data, shown live
 	@$(BIN)/ivrd sample-data --keep
@@ -22,6 +22,9 @@ check: $(READY)  ## lint, types, import direction
 
 bench: $(READY)  ## measured, as tables of ratios; docs/performance.md keeps the last ones
 	$(BIN)/python -m bench
+
+bench-asterisk: $(READY)  ## ivrd and three peers on a private Asterisk; first tests/real/setup
+	$(BIN)/python -m bench.asterisk
 
 prompts: $(READY)  ## synthesise the voice files that are missing; needs espeak-ng
 	$(BIN)/ivrd prompts make
