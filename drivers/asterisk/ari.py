@@ -224,6 +224,7 @@ class AriClient:
                 await asyncio.wait([self._reader])
             _log.warning("asterisk_lost", app=self._options.app, why=self._cause)
             pause_s = REPLACED_RETRY_S if self._replaced else RETRY_S
+            told = ""
             while True:
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, max(RETRY_MOST_S, pause_s))
@@ -232,7 +233,9 @@ class AriClient:
                 try:
                     await self._connect()
                 except CardError as error:
-                    _log.warning("asterisk_away", app=self._options.app, why=str(error))
+                    if str(error) != told:  # once, however long it takes
+                        told = str(error)
+                        _log.warning("asterisk_away", app=self._options.app, why=told)
                 except Exception as error:  # else the card would be away for ever
                     _tell_error(error)
                 else:

@@ -369,12 +369,12 @@ class AsteriskChannel(Channel):
             self._send(name, transfer.id, data)
 
     def _moved(self) -> None:
-        transfer = self._transfer
-        self._end_transfer()
+        transfer, self._transfer = self._transfer, None
         self._release()
         self.state, self._ends_itself = State.GONE, True
         self._player.end_all()
         if transfer:
+            transfer.moved()
             self._send(T_MOVED, transfer.id)
 
     def _end_transfer(self) -> None:

@@ -19,6 +19,9 @@ from ivrd.events import T_FAULT, CommandId
 RING_S = 30.0
 """How long the person's telephone may ring."""
 
+JOIN_S = 5.0
+"""How long the dialplan may take to join the two."""
+
 PEER = "IVRD_PEER"
 """The channel variable that names the person's channel to the dialplan."""
 
@@ -57,15 +60,18 @@ class Transfer:
         self._exchange.send(request, self._placed)
 
     def end(self) -> None:
-        """Give it up, or let go of it once joined."""
-        if self._timer:
-            self._timer.cancel()
-        if self._call and self.joined:
-            self._exchange.send(rest.forget(self._call, self._exchange.options.app))
-        elif self._call:
+        """Give it up: the caller is gone, or the person was not reached."""
+        self._cancel_timer()
+        if self._call:
             self._exchange.send(rest.hang_up(self._call))
-        self._exchange.release(self._call)
-        self._call = ""
+            self._let_go()
+
+    def moved(self) -> None:
+        """Take note that the caller has left; if the dialplan does not take the person too, end it.
+
+        A dialplan without `Bridge()`, or a caller who hung up in that moment.
+        """
+        self._timer = self._exchange.clock.call_later(JOIN_S, self.end)
 
     def on_event(self, kind: str, event: AriEvent) -> None:
         """Take an event of the person's call."""
@@ -73,6 +79,10 @@ class Transfer:
             self._rang = True
         elif kind == "StasisStart":
             self._answered(event["channel"]["name"])
+        elif self.joined and kind in {"StasisEnd", "ChannelDestroyed"}:
+            self._exchange.send(rest.forget(self._call, self._exchange.options.app))
+            self._cancel_timer()
+            self._let_go()
         elif kind == "ChannelDestroyed":
             self._fails(outcome(event.get("cause", 0), event.get("tech_cause"), rang=self._rang))
 
@@ -81,8 +91,7 @@ class Transfer:
             self._fails((T_FAULT, {"cause": reply.why}))
 
     def _answered(self, channel_name: str) -> None:
-        if self._timer:
-            self._timer.cancel()
+        self._cancel_timer()
         self.joined = True
         self._exchange.send(rest.end_ring(self._caller))
         self._exchange.send(rest.set_variable(self._caller, PEER, channel_name))
@@ -101,6 +110,13 @@ class Transfer:
         if not self._call:
             return
         self._exchange.send(rest.end_ring(self._caller))
-        self.joined = False
         self.end()
         self._failed(of_transfer(ended))
+
+    def _let_go(self) -> None:
+        self._exchange.release(self._call)
+        self._call = ""
+
+    def _cancel_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()

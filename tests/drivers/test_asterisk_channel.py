@@ -289,10 +289,28 @@ def test_a_transfer_joins_the_two_in_the_dialplan_and_is_told_when_the_caller_ha
     assert not stand_in.sent
     stand_in.tell(event("StasisEnd"))
     assert stand_in.sent == [Event("T_MOVED", 2)]
+    stand_in.tell(event("StasisEnd", PERSON))
     asked = len(stand_in.asked)
     stand_in.channel.on_hook(3)
+    stand_in.pass_s(10)
     assert stand_in.sent[-1] == Event("T_ONH", 3)
     assert len(stand_in.asked) == asked, "neither call is ours to hang up"
+
+
+def test_a_person_whom_the_dialplan_does_not_take_is_hung_up() -> None:
+    stand_in = transferring()
+    stand_in.tell(event("StasisStart", PERSON, args=["out"]))
+    stand_in.tell(event("StasisEnd"))
+    stand_in.pass_s(5)
+    assert stand_in.asked[-1][0].path == f"channels/{PERSON}?reason=normal"
+
+
+def test_a_caller_who_hangs_up_while_being_joined_takes_the_person_with_them() -> None:
+    stand_in = transferring()
+    stand_in.tell(event("StasisStart", PERSON, args=["out"]))
+    stand_in.tell(event("ChannelHangupRequest"))
+    assert stand_in.names == ["T_LCTERM"]
+    assert stand_in.asked[-1][0].path == f"channels/{PERSON}?reason=normal"
 
 
 def test_a_transfer_to_nobody_leaves_the_caller_with_us() -> None:
