@@ -18,7 +18,7 @@ LAYERS = (
     ("ivrd.flow",),
     ("ivrd.call",),
     ("ivrd.speech",),
-    ("ivrd.prompts", "ivrd.synthesis", "ivrd.synthesised"),
+    ("ivrd.prompts", "ivrd.prompt_copies", "ivrd.synthesis", "ivrd.synthesised"),
     ("ivrd.linelog",),
     ("ivrd.trace", "ivrd.records", "ivrd.service"),
     ("ivrd.talk", "ivrd.hook", "ivrd.line"),

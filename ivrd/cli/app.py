@@ -36,7 +36,7 @@ COMMANDS = {
     "tail": ("tail:tail", "Show the log of a line."),
     "replay": ("replay:replay_files", "Replay line logs against the flow as it is now."),
     "flow": ("flow:flow", "Check, draw and reload call flows."),
-    "prompts": ("prompts:prompts", "Check, list and make voice files."),
+    "prompts": ("prompts:prompts", "Check, list, make and copy voice files."),
     "billing": ("billing:billing", "Check the billing mapping."),
     "simulate": ("simulate:simulate", "Simulate a day of callers on virtual time."),
     "doctor": ("doctor:doctor", "Check this machine and the set-up."),

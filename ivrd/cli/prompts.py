@@ -1,10 +1,11 @@
-"""`ivrd prompts`: the voice files, checked, listed and made."""
+"""`ivrd prompts`: the voice files, checked, listed, made and copied."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 import wave
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ivrd.cli.settings import settings
 from ivrd.cli.tables import print_table
 from ivrd.config import Config
 from ivrd.errors import ConfigError, Problem, PromptError, nearest
+from ivrd.prompt_copies import copy_prompts
 from ivrd.prompts import AUDIO, check_prompts
 from ivrd.speech.texts import load_texts
 from ivrd.synthesised import outdated
@@ -26,7 +28,7 @@ _lang = click.option("--lang", "langs", multiple=True, metavar="TAG",
 
 @click.group()
 def prompts() -> None:
-    """Check, list and make voice files."""
+    """Check, list, make and copy voice files."""
 
 
 @prompts.command()
@@ -101,6 +103,31 @@ def make(
         click.echo(f"made {name}")
     click.echo(f"{len(report.made)} made, {len(report.kept)} kept, "
                f"{len(report.recorded)} recordings left alone")  # fmt: skip
+
+
+@prompts.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@_lang
+@json_option
+@click.pass_obj
+def deploy(config_file: Path, folder: Path, langs: tuple[str, ...], as_json: bool) -> None:
+    """Copy the voice files to DIR, where Asterisk reads them: new and changed ones.
+
+    Nothing there is taken away.
+    """
+    config = settings(config_file)
+    copied = copy_prompts(config.prompts, _languages(config, langs), folder)
+    here, there = config.prompts.absolute(), folder.absolute()
+    if as_json:
+        print_json(asdict(copied) | {"prompts_here": here, "prompts_there": there})
+        return
+    for word, names in (("new", copied.new), ("changed", copied.changed)):
+        for name in names:
+            click.echo(f"{word:7}  {name}")
+    click.echo(
+        f"{len(copied.new)} new, {len(copied.changed)} changed, {len(copied.same)} as before"
+    )
+    click.echo(f'the card\'s options: prompts_here = "{here}", prompts_there = "{there}"')
 
 
 def _languages(config: Config, langs: tuple[str, ...]) -> list[str]:
