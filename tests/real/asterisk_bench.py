@@ -49,14 +49,18 @@ class AsteriskBench(Bench):
     """A card of two channels; time is real."""
 
     slack_s = 0.15
+    ring_period_s = 1.0
 
-    def __init__(self, asterisk: PrivateAsterisk, exchange: Exchange) -> None:
+    def __init__(self, asterisk: PrivateAsterisk, exchange: Exchange, **more: Any) -> None:
+        self.more = more
         self.asterisk = asterisk
         self.exchange = exchange
         self.clock = LoopClock()
 
     def make_card(self) -> VoiceCard:
-        return AsteriskCard(self.clock, channels=self.channels, **options(self.asterisk))
+        return AsteriskCard(
+            self.clock, channels=self.channels, **(options(self.asterisk) | self.more)
+        )
 
     def make_wrong_card(self) -> VoiceCard:
         return AsteriskCard(self.clock, channels=33, **options(self.asterisk))
@@ -143,9 +147,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(asterisk: PrivateAsterisk, exchange: Exchange) -> AsyncIterator[Desk]:
-    """Open a card, and close it."""
-    bench = AsteriskBench(asterisk, exchange)
+async def open_desk(
+    asterisk: PrivateAsterisk, exchange: Exchange, **more: Any
+) -> AsyncIterator[Desk]:
+    """Open a card, with `more` options, and close it."""
+    bench = AsteriskBench(asterisk, exchange, **more)
     card = bench.make_card()
     wires = [Wire(channel, bench.now_s) for channel in await card.open()]
     try:

@@ -185,6 +185,8 @@ class PrivateAsterisk:
         shutil.copytree(DEPLOY, etc, dirs_exist_ok=True)
         for name in ("lib", "db", "spool", "run", "log"):
             (self.folder / name).mkdir()
+        # the package has it on, on a port that all would share; ivrd needs none
+        (etc / "manager.conf").write_text("[general]\nenabled = no\n")
         subprocess.run([etc / "passwords", etc], check=True)  # noqa: S603 - our own script
         share = tree() / "usr" / "share" / "asterisk"
         modules = next((tree() / "usr" / "lib").glob("*/asterisk/modules"))

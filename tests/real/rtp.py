@@ -50,6 +50,16 @@ def _a_law() -> Pcm:
 TABLES = {PCMU: _mu_law(), PCMA: _a_law()}
 
 
+def encode(kind: int, pcm: Pcm) -> bytes:
+    """Return G.711 of `pcm`: of each sample the byte that stands for the nearest level."""
+    table = TABLES[kind].astype(np.int32)
+    order = np.argsort(table, kind="stable")
+    levels = table[order]
+    at = np.clip(np.searchsorted(levels, pcm), 1, 255)
+    nearer = np.where(pcm - levels[at - 1] < levels[at] - pcm, at - 1, at)
+    return order[nearer].astype(np.uint8).tobytes()
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """One packet of speech."""
@@ -101,6 +111,17 @@ class RtpEnd:
         for key in keys:
             await self._key(KEYS.index(key), on_s)
             await asyncio.sleep(off_s)
+
+    async def speak(self, pcm: Pcm, to: tuple[str, int]) -> None:
+        """Say `pcm` in PCMU, in the time that it takes."""
+        self._peer = to
+        coded, began_s = encode(PCMU, pcm), self._loop.time()
+        for number in range(len(coded) // 160):
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            head = struct.pack("!BBHII", 0x80, PCMU, self._sequence, self._timestamp, self._source)
+            self._socket.sendto(head + coded[number * 160 : number * 160 + 160], to)
+            self._timestamp += 160
+            await asyncio.sleep(max(0.0, began_s + (number + 1) * PACKET_S - self._loop.time()))
 
     async def _key(self, event: int, on_s: float) -> None:
         began_s, timestamp = self._loop.time(), self._timestamp

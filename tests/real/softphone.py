@@ -41,7 +41,7 @@ class Softphone:
         at = f"127.0.0.1:{asterisk.sip_port}"
         (folder / "config").write_text(_CONFIG.format(modules=MODULES, folder=folder))
         (folder / "accounts").write_text(
-            f"<sip:softphone@{at}>;auth_pass={asterisk.softphone_password};regint=60;"
+            f"<sip:200@{at}>;auth_pass={asterisk.softphone_password};regint=60;"
             "audio_codecs=PCMA/8000/1;answermode=auto;dtmfmode=rtpevent\n"
         )
         (folder / "contacts").write_text("")

@@ -15,7 +15,7 @@ from pathlib import Path
 from ivrd.commands import SAMPLE_RATE
 from tests.contract.card_bench import FarEnd
 from tests.real.private_asterisk import TRUNK_HOST, PrivateAsterisk
-from tests.real.rtp import Packet, RtpEnd
+from tests.real.rtp import Packet, Pcm, RtpEnd
 from tests.real.sipp_scenarios import called, caller
 
 _numbers = itertools.count(1)
@@ -119,6 +119,10 @@ class Telephone(FarEnd):
         for key in keys:
             self._tell("key", f"\r\nX-Key: {key}")
             await asyncio.sleep(on_s + off_s)
+
+    async def speak(self, pcm: Pcm) -> None:
+        """Say something into the call."""
+        await self.voice.speak(pcm, ("127.0.0.1", self._far_port))
 
     async def hang_up(self) -> None:
         self._tell("hangup")

@@ -154,9 +154,10 @@ async def test_the_daemon_away_and_back_answers_again(
     asterisk: PrivateAsterisk, exchange: Exchange, tmp_path: Path
 ) -> None:
     config = enquiry_config(tmp_path, asterisk, 1)
-    async with open_office(config):
-        await answered_calls(exchange, 1)
-    assert await until(lambda: asterisk.channels() == 0, 5)
+    async with open_office(config) as daemon:
+        phones = await answered_calls(exchange, 1)
+        await phones[0].hang_up()
+        assert await until(lambda: all_idle(daemon), 5)
     async with open_office(config):
         await answered_calls(exchange, 1)
 

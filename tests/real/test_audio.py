@@ -10,7 +10,7 @@ import pytest
 
 from ivrd.commands import SAMPLE_RATE, Prompt
 from tests.real.audio import faults, follow, pcm_of
-from tests.real.rtp import TABLES, Packet, Pcm, time_line
+from tests.real.rtp import Packet, Pcm, encode, time_line
 
 AUDIO = Path(__file__).parents[2] / "voice_prompts" / "zh-CN" / "audio"
 
@@ -31,12 +31,7 @@ def spoken(sentence: list[Prompt]) -> Pcm:
 
 def through(law: int, pcm: Pcm) -> list[Packet]:
     """Return the packets in which `pcm` crosses the network."""
-    table = TABLES[law].astype(np.int32)
-    order = np.argsort(table, kind="stable")
-    levels = table[order]
-    at = np.clip(np.searchsorted(levels, pcm), 1, 255)
-    nearer = np.where(pcm - levels[at - 1] < levels[at] - pcm, at - 1, at)
-    coded = order[nearer].astype(np.uint8).tobytes()
+    coded = encode(law, pcm)
     return [
         Packet(n * 0.02, n, n * 160, law, 1, coded[n * 160 : n * 160 + 160])
         for n in range(len(coded) // 160)
