@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
+from ivrd.assembly import load_voices
 from ivrd.billing.check import check_billing
 from ivrd.billing.mapping import load_mapping
 from ivrd.cli.output import EXIT_NO, json_option, print_json
 from ivrd.cli.service import billing_reader, enquiry_flow
 from ivrd.cli.settings import settings
-from ivrd.config import Config
+from ivrd.clock import LoopClock
+from ivrd.commands import Prompt
+from ivrd.config import CardTable, Config
 from ivrd.daemon import CARDS
 from ivrd.errors import IvrdError, PromptError
 from ivrd.prompts import check_prompts
 from ivrd.synthesised import outdated
+
+DOCTORS = "ivrd.doctors"
+"""Entry point group of what examines cards: by the driver's name, an asynchronous function of
+clock, channels, options and prompts that returns a `Look` for each thing it looked at."""
 
 OLDEST_PYTHON = (3, 11)
 FILES_A_LINE = 4
@@ -82,6 +90,7 @@ def examine(config_file: Path) -> Iterator[Finding]:
             yield Finding(check, *look(config))
         except IvrdError as error:
             yield Finding(check, False, str(error))
+    yield from _each_card(config)
 
 
 def _line(finding: Finding) -> str:
@@ -132,6 +141,29 @@ def _cards(config: Config) -> Look:
     if missing:
         return False, f"no driver {', '.join(missing)}; there are {', '.join(sorted(known))}"
     return True, ", ".join(f"{card.name} ({card.driver})" for card in config.card)
+
+
+def _each_card(config: Config) -> Iterator[Finding]:
+    """Ask the doctor of each card whose driver has one."""
+    doctors = {point.name: point for point in entry_points(group=DOCTORS)}
+    for card in config.card:
+        if card.driver not in doctors:
+            continue
+        check = f"card {card.name}"
+        try:
+            prompts = load_voices(config, load_mapping(config.mapping)).prompts()
+            looks = asyncio.run(_examined(doctors[card.driver].load(), config, card, prompts))
+        except IvrdError as error:
+            looks = [(False, str(error))]
+        for look in looks:
+            yield Finding(check, *look)
+
+
+async def _examined(
+    doctor: Any, config: Config, card: CardTable, prompts: Sequence[Prompt]
+) -> list[Look]:
+    clock = LoopClock(config.zone)
+    return list(await doctor(clock, card.channels, card.options, prompts))
 
 
 def _data(config: Config) -> Look:
