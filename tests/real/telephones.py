@@ -262,14 +262,16 @@ class Exchange:
 
     async def close(self) -> None:
         """Hang up everywhere, and let go of all ports."""
-        left = [phone for phone in (*self._callers, *self.dialled()) if not phone.over]
-        for phone in left:
-            await phone.hang_up()
-        await until(lambda: all(phone.over for phone in left), 1)
-        for line in self._lines:
-            line.close()
-        for voice in self._voices.values():
-            voice.close()
+        try:
+            left = [phone for phone in (*self._callers, *self.dialled()) if not phone.over]
+            for phone in left:
+                await phone.hang_up()
+            await until(lambda: all(phone.over for phone in left), 1)
+        finally:
+            for line in self._lines:
+                line.close()
+            for voice in self._voices.values():
+                voice.close()
 
     def _voice_of(self, number: str) -> RtpEnd | None:
         """Return the voice whose port is in a number; a number of nobody's has none."""
