@@ -5,11 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check bench bench-asterisk prompts wheel clean
+.PHONY: run asterisk test check bench bench-asterisk prompts wheel clean
 
 run: $(READY)  ## the daemon on the software card with sample data, shown live
 	@$(BIN)/ivrd sample-data --keep
 	@$(BIN)/ivrd run --watch
+
+asterisk: $(READY)  ## a private Asterisk and ivrd on it, for a softphone; first tests/real/setup
+	@$(BIN)/python -m tests.asterisk_at_hand
 
 test: check  ## everything that CI runs
 	$(BIN)/pytest

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import json
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from ivrd.cli import main
-from ivrd.config import Config, load_config
+from ivrd.config import load_config
 from ivrd.control.server import ControlServer
 from ivrd.daemon import Daemon
 from ivrd.trace import read_trace, replay
+from tests.asterisk_at_hand import TOP, sample_on
 from tests.cli.cli_terminal import IVRD
 from tests.real.private_asterisk import PrivateAsterisk, missing
 from tests.real.softphone import Softphone
@@ -34,32 +36,11 @@ def asterisk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateAsteri
     asterisk.stop()
 
 
-def sample(folder: Path, asterisk: PrivateAsterisk) -> Config:
-    """Make the sample set-up with an Asterisk card that dials endpoints by their number."""
-    made = CliRunner().invoke(main, ["sample-data", str(folder), "--accounts", "40"])
-    assert made.exit_code == 0, made.output
-    file = folder / "ivrd.toml"
-    text = file.read_text("utf-8")
-    options = (
-        f'url = "http://127.0.0.1:{asterisk.http_port}", '
-        f'password_file = "{asterisk.secret_file}", endpoint = "PJSIP/{{digits}}"'
-    )
-    for pattern, new in (
-        ('driver = "demo"', 'driver = "asterisk"'),
-        ("options = .*", f"options = {{ {options} }}"),
-        (r'test = \["6001".*', 'test = ["200", "201"]'),
-    ):
-        text, times = re.subn(pattern, new, text)
-        assert times == 1, pattern
-    file.write_text(text, "utf-8")
-    return load_config(file)
-
-
 @asynccontextmanager
 async def node(asterisk: PrivateAsterisk) -> AsyncIterator[Daemon]:
     """Run a daemon with its control interface, to where its lines are there."""
     with tempfile.TemporaryDirectory(prefix="ivrd-") as folder:
-        daemon = Daemon(sample(Path(folder), asterisk))
+        daemon = Daemon(load_config(sample_on(asterisk, Path(folder))))
         await daemon.start()
         server = ControlServer(daemon)
         await server.start()
@@ -116,3 +97,36 @@ async def test_telephone_that_is_not_there_is_told(asterisk: PrivateAsterisk) ->
     assert command.returncode == 1
     assert "ended by ivrd" in out.decode()
     assert "answered" not in out.decode()
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """Give a folder that is not there yet; the path of a socket in it is short (unix(7))."""
+    with tempfile.TemporaryDirectory(prefix="ivrd-") as folder:
+        yield Path(folder) / "own"
+
+
+@pytest.mark.usefixtures("asterisk")
+def test_asterisk_and_ivrd_are_at_hand_for_a_softphone(short: Path) -> None:
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "tests.asterisk_at_hand", str(short)], cwd=TOP, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        told = ""
+        for line in process.stdout:
+            told += line
+            if "Ctrl-C stops" in line:
+                break
+        assert "user 200, password " in told, told
+        status = subprocess.run(  # noqa: S603 - our own command
+            [*IVRD, "--config", str(short / "ivrd.toml"), "doctor", "--json"],
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        findings = [each["what"] for each in json.loads(status.stdout)]
+        assert "application 'ivrd' is connected: ivrd takes calls" in findings
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, wrong = process.communicate(timeout=30)
+    assert process.returncode == 0, wrong
