@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run asterisk test check bench bench-asterisk prompts wheel clean
+.PHONY: run asterisk test check bench bench-asterisk soak prompts wheel clean
 
 run: $(READY)  ## the daemon on the software card with sample data, shown live
 	@$(BIN)/ivrd sample-data --keep
@@ -28,6 +28,9 @@ bench: $(READY)  ## measured, as tables of ratios; docs/performance.md keeps the
 
 bench-asterisk: $(READY)  ## ivrd and three peers on a private Asterisk; first tests/real/setup
 	$(BIN)/python -m bench.asterisk
+
+soak: $(READY)  ## Asterisk killed under calls: nothing may be lost; --calls 10000 --kills 20 takes hours
+	$(BIN)/python -m bench.asterisk.soak
 
 prompts: $(READY)  ## synthesise the voice files that are missing; needs espeak-ng
 	$(BIN)/ivrd prompts make

@@ -21,10 +21,10 @@ from bench.asterisk.exchange import Exchange, Way
 from bench.tables import percentile, table
 from tests.real.private_asterisk import TRUNK_HOST, missing
 
-KEYS = ((0.5, last_month()), (1.8, "1"), (2.6, PHONE + "#"))
+KEYS = ((0.5, last_month()), (2.0, "1"), (2.8, PHONE + "#"))
 """What the caller keys, and how many seconds after the first sound."""
 
-AFTER_KEYS_S = 4.6
+AFTER_KEYS_S = 5.2
 """The last key is let go a second before; the bill follows, and the caller hears half a second
 more."""
 

@@ -67,6 +67,12 @@ class Exchange:
         """The voice files of the bill that each call hears."""
         return [name for sentence in self._bill for name in sentence]
 
+    def start_ivrd(self) -> None:
+        """Start Asterisk and ivrd, without the peers, and wait until they take calls."""
+        asyncio.run(self.asterisk.start())
+        self.ways = [self._ivrd()]
+        self._wait_until_ready(self._apps)
+
     def start(self) -> None:
         """Start all of it, and wait until it takes calls."""
         asyncio.run(self.asterisk.start())
@@ -76,15 +82,13 @@ class Exchange:
         )
         ari = self._run("ari", "-m", "bench.asterisk.ari_script", str(self.asterisk.http_port),
                         str(self.asterisk.secret_file), database, voices)  # fmt: skip
-        ivrd = self._run("ivrd", "-c", "from ivrd.cli import main; main()", "--config",
-                         str(self._folder / "ivrd.toml"), "run")  # fmt: skip
         self.ways = [
             Way("native dialplan", ("native",)),
             Way("asyncio FastAGI", ("agi",), agi),
             Way("aiohttp ARI script", ("script",), ari),
-            Way("ivrd", tuple(self._apps), ivrd),
+            self._ivrd(),
         ]
-        self._wait_until_ready()
+        self._wait_until_ready([APP, *self._apps])
 
     def stop(self) -> None:
         """End all of it."""
@@ -119,13 +123,19 @@ class Exchange:
                 stderr=out, env=os.environ | {"PYTHONPATH": str(TOP)},
             )  # fmt: skip
 
-    def _wait_until_ready(self) -> None:
+    def _ivrd(self) -> Way:
+        process = self._run("ivrd", "-c", "from ivrd.cli import main; main()", "--config",
+                            str(self._folder / "ivrd.toml"), "run")  # fmt: skip
+        return Way("ivrd", tuple(self._apps), process)
+
+    def _wait_until_ready(self, wanted: Sequence[str]) -> None:
         """Wait until the applications are known to Asterisk and idle: ivrd tries voice files."""
-        wanted = {APP, *self._apps}
         until_s = time.monotonic() + READY_S
         while True:
             apps = set(self.asterisk.cli("ari show apps").split())
-            if wanted <= apps and _connects(self._agi_port) and self._ivrd_is_ready():
+            agi = len(self.ways) == 1 or _connects(self._agi_port)
+            up = apps.issuperset(wanted) and agi and self.asterisk.channels() == 0
+            if up and self.lines_idle() == self.lines:
                 return
             for way in self.ways:
                 if way.process is not None and way.process.poll() is not None:
@@ -134,15 +144,20 @@ class Exchange:
                 raise RuntimeError(f"not ready within {READY_S:g} s; see {self._folder}")
             time.sleep(0.5)
 
-    def _ivrd_is_ready(self) -> bool:
+    @property
+    def lines(self) -> int:
+        """How many lines ivrd has."""
+        return MAX_CHANNELS * len(self._apps)
+
+    def lines_idle(self) -> int:
+        """Return how many of ivrd's lines wait for a call."""
         command = ["-c", "from ivrd.cli import main; main()", "--config",
                    str(self._folder / "ivrd.toml"), "lines"]  # fmt: skip
         lines = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, *command], cwd=TOP, capture_output=True, text=True, check=False,
             env=os.environ | {"PYTHONPATH": str(TOP)},
         )  # fmt: skip
-        idle = len(re.findall(r"(?i)\bidle\b", lines.stdout))
-        return idle >= MAX_CHANNELS * len(self._apps) and self.asterisk.channels() == 0
+        return len(re.findall(r"(?i)\bidle\b", lines.stdout))
 
     # The files -----------------------------------------------------------------------------
 
