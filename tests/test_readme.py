@@ -126,7 +126,7 @@ def test_files_of_the_project_that_are_named_exist(document: Path) -> None:
 
 
 def test_targets_of_make_exist() -> None:
-    there = set(re.findall(r"^(\w+):", (TOP / "Makefile").read_text("utf-8"), re.MULTILINE))
+    there = set(re.findall(r"^([\w-]+):", (TOP / "Makefile").read_text("utf-8"), re.MULTILINE))
     for document in DOCUMENTS:
         lines = [*blocks(document, "sh"), *codes(document)]
         told = {line.split()[1] for line in lines if re.match(r"make [a-z]", line)}
