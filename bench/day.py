@@ -6,9 +6,9 @@ import resource
 import time
 from pathlib import Path
 
-from bench.sample import REGULAR, day_start, sample_config
+from bench.sample import EVENLY, REGULAR, day_start, sample_config
 from bench.tables import table
-from ivrd.simulation import Office, flat_day
+from ivrd.simulation import Office, run_day
 
 CALLS = 45_000
 
@@ -19,8 +19,8 @@ def measure(folder: Path) -> str:
     office = Office(config, day_start(config), lines=32, logs=folder / "log")
     memory: list[float] = []
     start_s, cpu_s = time.perf_counter(), time.process_time()
-    report = flat_day(
-        office, hours=24, calls_a_day=CALLS, seed=7, habits=REGULAR,
+    report = run_day(
+        office, hours=24, calls_a_day=CALLS, seed=7, habits=REGULAR, by_hour=EVENLY,
         each_hour=lambda: memory.append(_memory_mb()),
     )  # fmt: skip
     wall_s, cpu_s = time.perf_counter() - start_s, time.process_time() - cpu_s

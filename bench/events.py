@@ -12,13 +12,13 @@ from typing import Any
 from transitions import Machine
 from transitions.extensions.asyncio import AsyncMachine
 
-from bench.sample import REGULAR, day_start, sample_config
+from bench.sample import EVENLY, REGULAR, day_start, sample_config
 from bench.tables import table
 from ivrd.call import Call
 from ivrd.events import T_DIGIT, Event
 from ivrd.flow.machine import FlowMachine
 from ivrd.linelog import CallHead, Mask, render_step
-from ivrd.simulation import Office, flat_day
+from ivrd.simulation import Office, run_day
 from ivrd.trace import read_trace
 
 Recorded = tuple[CallHead, Sequence[tuple[Event, float]]]
@@ -29,7 +29,7 @@ def measure(folder: Path) -> str:
     config = sample_config(folder)
     logs = folder / "log"
     office = Office(config, day_start(config), lines=32, logs=logs)
-    flat_day(office, hours=2, calls_a_day=45_000, seed=7, habits=REGULAR)
+    run_day(office, hours=2, calls_a_day=45_000, seed=7, habits=REGULAR, by_hour=EVENLY)
     office.close()
     calls: list[Recorded] = [
         (trace.head, [(step.event, step.at_s) for step in trace.steps])

@@ -23,10 +23,10 @@ from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
 from ivrd.records import LineSettings
 from ivrd.runner import BillingHealth, PooledActions
-from ivrd.simulation import months_before, subscribers
+from ivrd.simulation import subscribers
 from sim.card import SoftwareCard
 from sim.channel import SoftwareChannel
-from sim.crowd import Crowd
+from sim.crowd import Crowd, months_before
 from sim.party import Leg, Party
 
 LINES = 32

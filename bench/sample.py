@@ -14,6 +14,9 @@ DAY = datetime(2026, 11, 20, 0, 0)  # noqa: DTZ001 - the zone is added from the 
 REGULAR = Habits(kind="regular", gap_s=0.2, think_s=0.6, interrupts=0.8, wrong=0.05, more=0.15)
 """A caller who knows the way: about half a minute a call, one bill."""
 
+EVENLY = (1,) * 24
+"""Calls that arrive at the same rate all day."""
+
 _CONFIG = """
 [node]
 languages = ["zh-CN", "en-US"]

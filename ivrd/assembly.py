@@ -6,9 +6,10 @@ The daemon, a simulation and a test are all built here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from ivrd.billing.breaker import Breaker
 from ivrd.billing.check import check_billing
@@ -113,17 +114,9 @@ def enquiry_settings(config: Config) -> EnquirySettings:
 
 def load_enquiry(config: Config, registry: Registry, voices: Voices) -> Flow:
     """Load and prove the enquiry flow. Raises `FlowError`."""
+    several = len(config.node.languages) > 1
     flow = load_flow(config.flow_file, registry)
-    problems = check_flow(
-        flow,
-        facts=FACTS,
-        languages=config.node.languages,
-        spoken=lambda sentence: voices.languages if sentence in voices.sentences else (),
-        fixed={"several_languages": len(config.node.languages) > 1},
-    )
-    if problems:
-        raise FlowError(problems)
-    return flow
+    return _proved(flow, config, voices, facts=FACTS, fixed={"several_languages": several})
 
 
 def load_test_call(config: Config, voices: Voices) -> FlowMachine | None:
@@ -134,12 +127,25 @@ def load_test_call(config: Config, voices: Voices) -> FlowMachine | None:
 def prove_test_call(config: Config, voices: Voices) -> Flow:
     """Load the flow of a test call and prove it for a card with every ability."""
     flow = load_flow(config.test_call_file, {})
+    return _proved(flow, config, voices, abilities=frozenset(Ability))
+
+
+def _proved(
+    flow: Flow,
+    config: Config,
+    voices: Voices,
+    *,
+    facts: Collection[str] = (),
+    fixed: Mapping[str, bool] = MappingProxyType({}),
+    abilities: Collection[Ability] = (),
+) -> Flow:
     problems = check_flow(
         flow,
-        facts=(),
+        facts=facts,
         languages=config.node.languages,
         spoken=lambda sentence: voices.languages if sentence in voices.sentences else (),
-        abilities=frozenset(Ability),
+        abilities=abilities,
+        fixed=fixed,
     )
     if problems:
         raise FlowError(problems)

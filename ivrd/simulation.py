@@ -7,7 +7,7 @@ not real. The same seed gives the same report.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from ivrd.runner import InlineActions
 from ivrd.service import Service
 from sim.card import SoftwareCard
 from sim.clock import VirtualClock
-from sim.crowd import Crowd
+from sim.crowd import HOURS, Crowd, months_before
 from sim.subscriber import Habits, Subscriber
 
 
@@ -120,54 +120,25 @@ def subscribers(parts: Parts) -> list[Subscriber]:
     return [Subscriber(a.phone, a.agreement or "") for a in accounts if a.phone]
 
 
-def months_before(now: datetime, count: int) -> list[str]:
-    """Return the months before `now` as callers key them, newest first."""
-    ordinals = [now.year * 12 + now.month - 1 - back for back in range(1, count + 1)]
-    return [f"{ordinal // 12:04}{ordinal % 12 + 1:02}" for ordinal in ordinals]
-
-
 def run_day(
     office: Office,
     *,
     hours: float,
     calls_a_day: int,
     seed: int,
+    habits: Habits | None = None,
+    by_hour: Sequence[int] = HOURS,
     each_hour: Callable[[], None] | None = None,
 ) -> DayReport:
-    """Let a crowd call for `hours` of virtual time, as the hours of a day have it."""
+    """Let a crowd call for `hours` of virtual time, spread over the day as `by_hour` says.
+
+    With `habits` all callers are alike: to measure, not to be believed.
+    """
     months = months_before(office.clock.now(), office.parts.config.enquiry.months_back)
     crowd = Crowd(
         office.clock, office.card.call, subscribers(office.parts), months,
-        seed=seed, calls_a_day=calls_a_day,
+        seed=seed, calls_a_day=calls_a_day, habits=habits, by_hour=by_hour,
     )  # fmt: skip
-    return _day(office, crowd, hours, seed, each_hour)
-
-
-def flat_day(
-    office: Office,
-    *,
-    hours: float,
-    calls_a_day: int,
-    seed: int,
-    habits: Habits,
-    each_hour: Callable[[], None] | None = None,
-) -> DayReport:
-    """Let callers of one kind call evenly all day long: to measure, not to be believed."""
-    months = months_before(office.clock.now(), office.parts.config.enquiry.months_back)
-    crowd = Crowd(
-        office.clock, office.card.call, subscribers(office.parts), months,
-        seed=seed, calls_a_day=calls_a_day, habits=habits, by_hour=(1,) * 24,
-    )  # fmt: skip
-    return _day(office, crowd, hours, seed, each_hour)
-
-
-def _day(
-    office: Office,
-    crowd: Crowd,
-    hours: float,
-    seed: int,
-    each_hour: Callable[[], None] | None,
-) -> DayReport:
     report = DayReport(seed, len(office.lines), hours)
     tally = _Tally(report)
     for line in office.lines:

@@ -42,6 +42,12 @@ def arrivals(
             yield at_s
 
 
+def months_before(now: datetime, count: int) -> list[str]:
+    """Return the months before `now` as callers key them, newest first."""
+    ordinals = [now.year * 12 + now.month - 1 - back for back in range(1, count + 1)]
+    return [f"{ordinal // 12:04}{ordinal % 12 + 1:02}" for ordinal in ordinals]
+
+
 class Crowd:
     """Callers who come and go by themselves, from `start` to `stop`.
 

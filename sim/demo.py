@@ -9,7 +9,7 @@ from ivrd.clock import Clock, Timer
 from ivrd.errors import CardError
 from sim.card import SoftwareCard
 from sim.channel import SoftwareChannel
-from sim.crowd import Crowd
+from sim.crowd import Crowd, months_before
 from sim.party import Party
 from sim.phone import BUSY, NO_ANSWER, Rings
 from sim.subscriber import Subscriber
@@ -54,9 +54,7 @@ class DemoCard(SoftwareCard):
             raise CardError(f"calls_an_hour: {calls_an_hour}; expected more than 0")
         if not numbers or not all(isinstance(number, str) for number in numbers):
             raise CardError(f"numbers: {numbers!r}; expected a list of telephone numbers")
-        now = clock.now()
-        ordinals = [now.year * 12 + now.month - 1 - back for back in range(1, 4)]
-        months = [f"{ordinal // 12:04}{ordinal % 12 + 1:02}" for ordinal in ordinals]
+        months = months_before(clock.now(), 3)
         callers = [Subscriber(number) for number in numbers]
         self._crowd = Crowd(clock, self.call, callers, months, seed=seed, calls_a_day=1)
         self._random = random.Random(seed)

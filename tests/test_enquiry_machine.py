@@ -26,10 +26,10 @@ from ivrd.config import Log
 from ivrd.events import FROM_CARD, T_LC, Event
 from ivrd.line import WATCH_S, Line
 from ivrd.records import Status
-from ivrd.simulation import Office, months_before
+from ivrd.simulation import Office
 from ivrd.trace import read_trace, replay
 from sim.channel import State
-from sim.crowd import Hostile
+from sim.crowd import Hostile, months_before
 from sim.faults import Dead, Double, Endless, Fault, Late, Lose, Swap
 from sim.party import Ending, Party
 from sim.script import Script

@@ -15,7 +15,9 @@ class Breaker:
     never ends holds nobody up longer than that either. May be used from any thread.
     """
 
-    def __init__(self, monotonic: Callable[[], float], failures: int = 5, open_s: float = 10.0):
+    def __init__(
+        self, monotonic: Callable[[], float], failures: int = 5, open_s: float = 10.0
+    ) -> None:
         if failures < 1 or open_s <= 0:
             raise ValueError("a breaker needs failures >= 1 and open_s > 0")
         self._monotonic = monotonic

@@ -24,7 +24,7 @@ from ivrd.config import CardTable, Config
 from ivrd.control.run import run_daemon
 from ivrd.daemon import Daemon
 from ivrd.errors import ControlError
-from ivrd.simulation import months_before
+from sim.crowd import months_before
 
 DEMO, SOFTWARE = "demo", "software"
 """The software card with callers of its own, and without."""
