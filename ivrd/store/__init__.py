@@ -1,0 +1,1 @@
+"""ivrd's own store: campaigns, attempts, promises and what else must outlive a crash."""
