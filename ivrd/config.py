@@ -135,6 +135,41 @@ class Dial(_Table):
     caller_id: Annotated[str, AfterValidator(_dialled)]
 
 
+class StoreTable(_Table):
+    """[store]: ivrd's own data; without a URL, an SQLite file in the data folder."""
+
+    url: str | None = None
+    password_env: str | None = None
+    password_file: Path | None = None
+
+
+class OuterLimit(_Table):
+    """[dunning.outer_limit]: the named exception that moves the limit under every campaign."""
+
+    because: str = Field(min_length=8)
+    hours: str | None = None
+    attempts_a_day: int | None = Field(None, ge=1, le=20)
+
+
+class Dunning(_Table):
+    """[dunning]: outbound calls (product D1 to D15); without it nobody is dialled."""
+
+    caller_id: Annotated[str, AfterValidator(_dialled)]
+    flow: str = "dunning"
+    country: str = Field("CN", pattern=r"^[A-Z]{2}$")
+    subdivision: str | None = None
+    profiles: list[str] = Field(default_factory=lambda: ["cn-consumer-credit"])
+    dials_per_s: float = Field(1.0, gt=0, le=50)
+    guard_s: float = Field(1.0, ge=0, le=60)
+    breaker_faults: int = Field(5, ge=1, le=100)
+    breaker_pause_s: float = Field(300, ge=1, le=86400)
+    blocked: list[Annotated[str, Field(pattern=r"^\+?[0-9]{1,15}$")]] = Field(default_factory=list)
+    abroad: list[Annotated[str, Field(pattern=r"^\+[0-9]{1,14}$")]] = Field(default_factory=list)
+    transfer: Annotated[str, AfterValidator(_dialled)] | None = None
+    ring_back_days: int = Field(7, ge=0, le=90)
+    outer_limit: OuterLimit | None = None
+
+
 class Log(_Table):
     """[log]: line logs."""
 
@@ -160,6 +195,8 @@ class Config(_Table):
     card: list[CardTable] = Field(min_length=1)
     lines: list[LinesTable] = Field(default_factory=list)
     dial: Dial | None = None
+    dunning: Dunning | None = None
+    store: StoreTable = StoreTable()
     log: Log = Log()  # type: ignore[call-arg]  # as above
     places: Places = Places()
     _path: Path = PrivateAttr(default=Path("ivrd.toml"))
@@ -215,9 +252,28 @@ class Config(_Table):
 
     @property
     def billing_url(self) -> str:
-        """The database's URL, a relative SQLite file taken from the folder of ivrd.toml."""
+        """The billing database's URL, a relative SQLite file taken from the folder of ivrd.toml."""
+        return self._database(self.billing.url)
+
+    @property
+    def store_url(self) -> str:
+        """The URL of ivrd's own store."""
+        if self.store.url is None:
+            return f"sqlite:///{(self.data / 'store.db').absolute()}"
+        return self._database(self.store.url)
+
+    @property
+    def store_password_file(self) -> Path | None:
+        """The file of the store's password."""
+        return self._at(self.store.password_file) if self.store.password_file else None
+
+    @property
+    def dunning_flow_file(self) -> Path | None:
+        """The dunning flow; None where nobody is dialled."""
+        return self.flows / f"{self.dunning.flow}.toml" if self.dunning else None
+
+    def _database(self, url: str) -> str:
         start = "sqlite:///"
-        url = self.billing.url
         if not url.startswith(start) or url.startswith(start + "/"):
             return url
         return start + str(self._at(Path(url.removeprefix(start))).absolute())
