@@ -186,7 +186,7 @@ def test_good_file_is_taken_as_it_stands(file: Path) -> None:
             "[cards]",
             (
                 "11: cards: no such key; expected one of node, enquiry, billing,"
-                " card, lines, dial, log, places; did you mean 'card'?"
+                " card, lines, dial, dunning, store, log, places; did you mean 'card'?"
             ),
         ),
         (
