@@ -14,6 +14,9 @@
     ├── BillingError       a lookup that brought no answer
     │   ├── BillingSlow        no answer within the time limit
     │   └── BillingDown        not reachable, or the breaker is open
+    ├── StoreError         ivrd's own store refused
+    │   ├── StoreBusy          held by others for too long; nothing was changed
+    │   └── StoreDown          not reachable, or its disk or server failed
     └── ControlError       the daemon is not running, or refused
 
 Foreign exceptions are translated into these at the edge where they arise, once.
@@ -121,6 +124,18 @@ class BillingSlow(BillingError):  # noqa: N818 - the name is the answer the call
 
 class BillingDown(BillingError):  # noqa: N818 - as above
     """The billing database cannot be reached, or the breaker is open after repeated failures."""
+
+
+class StoreError(IvrdError):
+    """ivrd's own store refused; the text never holds a person's data."""
+
+
+class StoreBusy(StoreError):  # noqa: N818 - as above
+    """Others held the store for too long; nothing was changed."""
+
+
+class StoreDown(StoreError):  # noqa: N818 - as above
+    """The store cannot be reached, or its disk or server failed."""
 
 
 class ControlError(IvrdError):

@@ -1,0 +1,243 @@
+"""ivrd's own store: one way to read it and one way to change it, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ivrd.errors import StoreBusy, StoreDown, StoreError
+from ivrd.store.connections import BUSY_S, engine_from
+from ivrd.store.failures import OUT_OF_ORDER, sqlstate_of, translated
+from ivrd.store.tables import metadata
+
+T = TypeVar("T")
+
+RETRIES = 12
+"""How often a transaction that PostgreSQL could not put in order is run again."""
+
+
+def open_store(
+    url: str,
+    *,
+    password_env: str | None = None,
+    password_file: Path | None = None,
+    now: Callable[[], datetime] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Store:
+    """Open the store at `url`, its tables made or brought up to date.
+
+    `sqlite:///FILE`, `postgresql+psycopg://USER@HOST/NAME`, or `sqlite://` for one in memory.
+    Time is `now`'s; without it the database server's on PostgreSQL, which several daemons share,
+    and the machine's on SQLite. Raises `ConfigError` for a wrong URL or password setting,
+    `StoreError` (`StoreBusy`, `StoreDown`) where the store cannot be opened.
+    """
+    engine = engine_from(
+        url, password_env=password_env, password_file=password_file, environment=environment
+    )
+    store = Store(engine, now)
+    try:
+        store.transact(metadata.create_all)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+class Store:
+    """Reads and changes, each in a transaction of its own; may be used from any thread.
+
+    A job is a function of a `Connection`. It returns plain values, not results still to be
+    fetched; it neither commits nor opens another transaction; it may be run more than once, so
+    what it does beside the store must bear that. What it raises rolls all back and is passed on;
+    errors of the database come out as `StoreError`, `StoreBusy` or `StoreDown`.
+    """
+
+    def __init__(self, engine: Engine, now: Callable[[], datetime] | None = None) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self.in_memory = self.is_sqlite and engine.url.database in {None, "", ":memory:"}
+        self._turn = threading.Lock()
+        self._writer: Connection | None = None
+        self._inside = threading.local()
+        self._closed = False
+        self._snapshots = engine
+        if not self.is_sqlite:
+            self._snapshots = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        if now is None:
+            now = _machine_time if self.is_sqlite else _ServerClock(self).now
+        self._now = now
+
+    def now(self) -> datetime:
+        """Return the store's time, aware. Raises `StoreDown` where a server has to be asked."""
+        return self._now()
+
+    def transact(self, job: Callable[[Connection], T], *, retry: int = RETRIES) -> T:
+        """Run `job` in a transaction: all of it is kept, durably, or nothing.
+
+        On SQLite one transaction runs at a time, over all threads and processes. On PostgreSQL
+        they are serializable; one that collides is run again, at most `retry` times.
+        Raises `StoreBusy` where the turn does not come within 10 s, `StoreDown` where the
+        database fails; when it failed right at the commit, the change may have been kept.
+        """
+        with self._marked():
+            if self.is_sqlite:
+                return self._in_turn(job, keep=True)
+            return self._again(job, retry)
+
+    def read(self, job: Callable[[Connection], T]) -> T:
+        """Run `job` on one consistent state of the store, without holding any writer up."""
+        with self._marked():
+            if self.in_memory:
+                return self._in_turn(job, keep=False)
+            try:
+                if not self.is_sqlite:
+                    with self._snapshots.begin() as tx:
+                        return job(tx)
+                with self.engine.connect() as connection:
+                    raw = _raw(connection)
+                    raw.execute("BEGIN")
+                    try:
+                        return job(connection)
+                    finally:
+                        with suppress(sqlite3.Error):
+                            raw.rollback()
+            except (SQLAlchemyError, sqlite3.Error) as exc:
+                raise translated(exc) from None
+
+    def close(self) -> None:
+        """Close all connections; safe to repeat. A transaction under way is waited for."""
+        self._closed = True
+        with self._turn:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            self.engine.dispose()
+
+    @contextmanager
+    def _marked(self) -> Iterator[None]:
+        """Refuse a transaction inside a transaction: it would wait for itself."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        if getattr(self._inside, "job", False):
+            raise RuntimeError("a job of the store asked the store for another transaction")
+        self._inside.job = True
+        try:
+            yield
+        finally:
+            self._inside.job = False
+
+    def _in_turn(self, job: Callable[[Connection], T], *, keep: bool) -> T:
+        """Run `job` on SQLite's one writing connection."""
+        if not self._turn.acquire(timeout=BUSY_S):
+            raise StoreBusy("the store is held by another writer")
+        try:
+            if self._writer is None:
+                self._writer = self.engine.connect()
+            raw = _raw(self._writer)
+            raw.execute("BEGIN IMMEDIATE")
+            try:
+                result = job(self._writer)
+                if not raw.in_transaction:
+                    # SQLite ends a transaction by itself when the disk is full or fails
+                    raise StoreDown("the store gave a transaction up")
+                if keep:
+                    raw.commit()
+            finally:
+                if raw.in_transaction:
+                    raw.rollback()
+        except (SQLAlchemyError, sqlite3.Error) as exc:
+            raise translated(exc) from None
+        else:
+            return result
+        finally:
+            self._turn.release()
+
+    def _again(self, job: Callable[[Connection], T], retry: int) -> T:
+        """Run `job` on a server until it is in order with what others do."""
+        tried = 0
+        while True:
+            try:
+                return self._once(job)
+            except _Collided:
+                failed: StoreError = StoreError("a job went on after a statement of it had failed")
+            except (SQLAlchemyError, OSError) as exc:
+                failed = translated(exc)
+                lost = isinstance(exc, DBAPIError) and exc.connection_invalidated
+                if sqlstate_of(exc) not in OUT_OF_ORDER and not lost:
+                    raise failed from None
+            tried += 1
+            if tried > retry:
+                raise failed
+            # others' transactions take milliseconds; the spread keeps two from meeting again
+            time.sleep(random.uniform(0.0005, 0.002) * min(tried, 10))  # noqa: S311 - no secret
+
+    def _once(self, job: Callable[[Connection], T]) -> T:
+        """Run `job` on a server in one transaction."""
+        with self.engine.connect() as connection:
+            transaction = connection.begin()
+            result = job(connection)
+            if _raw(connection).info.transaction_status.name == "INERROR":
+                # a commit would be answered by a silent roll-back
+                raise _Collided
+            try:
+                transaction.commit()
+            except DBAPIError as exc:
+                if exc.connection_invalidated:
+                    raise StoreDown("the store was lost while it committed") from None
+                raise
+            return result
+
+
+class _Collided(Exception):  # noqa: N818 - a sign between two functions
+    """A statement failed and the job swallowed the error."""
+
+
+def _raw(connection: Connection) -> Any:
+    """Return the driver's own connection."""
+    return connection.connection.dbapi_connection
+
+
+def _machine_time() -> datetime:
+    return datetime.now(UTC)
+
+
+class _ServerClock:
+    """The database server's time, asked for every 30 s and carried on in between."""
+
+    _FRESH_S = 30.0
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._guard = threading.Lock()
+        self._asked_s = float("-inf")
+        self._at = datetime.min.replace(tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the server's time, in UTC."""
+        with self._guard:
+            if time.monotonic() - self._asked_s > self._FRESH_S:
+                self._ask()
+            return self._at + timedelta(seconds=time.monotonic() - self._asked_s)
+
+    def _ask(self) -> None:
+        try:
+            with self._store.engine.connect() as connection:
+                before_s = time.monotonic()
+                at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+                self._asked_s = (before_s + time.monotonic()) / 2
+        except (SQLAlchemyError, OSError) as exc:
+            raise translated(exc) from None
+        self._at = at.astimezone(UTC)
