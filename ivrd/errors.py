@@ -7,7 +7,9 @@
     │   ├── ConfigError        ivrd.toml
     │   ├── FlowError          fsm_specs/
     │   ├── MappingError       a billing mapping, or the schema it points at
-    │   └── PromptError        voice_prompts/
+    │   ├── PromptError        voice_prompts/
+    │   ├── CampaignError      a campaign file
+    │   └── ListError          a list of debtors, or a cell of it
     ├── SpeechError        a value that no grammar can speak
     ├── TraceError         a line log that does not parse
     ├── CardError          a card that cannot be opened or has gone away
@@ -100,6 +102,14 @@ class MappingError(ProblemsError):
 
 class PromptError(ProblemsError):
     """The voice files of a language are wrong or not complete."""
+
+
+class CampaignError(ProblemsError):
+    """A campaign file is wrong, or its hours can never be called in."""
+
+
+class ListError(ProblemsError):
+    """A list of debtors is wrong; each problem names row and column, never what stands there."""
 
 
 class SpeechError(IvrdError):
