@@ -120,6 +120,7 @@ targets = Table(
     Column("number_at", Integer, nullable=False, default=0),
     Column("told_at", Instant),
     Column("ended_at", Instant),
+    Column("paid_at", Instant),
     Column("held", String(64)),
     Column("held_detail", Text),
     Column("held_at", Instant),
@@ -129,7 +130,8 @@ targets = Table(
 )
 """A debtor of a campaign. `numbers` are in E.164, the main one first; `number_at` is the place in
 it of the one to dial next. `tries` counts attempts that cost the debtor something. `held` is the
-gate's last reason, or the retry rule's, why the target was not called then."""
+gate's last reason, or the retry rule's, why the target was not called then. `paid_at` is when it
+was first seen that the account owes nothing any more, whatever became of the target."""
 
 target_numbers = Table(
     "target_numbers",
