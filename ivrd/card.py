@@ -19,7 +19,10 @@ play that the hang-up cut short, so that no call takes a cut message for a finis
 T_ONH is the last event of a call; what the network still says of that call is swallowed.
 
 **When the card goes away.** T_LC is sent once to every channel and takes the place of every
-answer still due; what came of a dial is then unknown. A card that is back answers `on_hook`.
+answer still due; what came of a dial is then unknown. An `on_hook` that finds the card away is
+answered as soon as the card is back (the last one, where there were several): that is how a line
+without callers learns of it, within the moment. T_LC also takes a card out of service that is
+there and cannot be used, with the reason as its `cause`.
 
 **May.** `transfer` is for cards with that ability. `when_full` is for cards that can speak to
 a caller for whom no channel is free. `prepare` is for cards that must check or convert files.
@@ -113,8 +116,8 @@ class Channel(ABC):
         Safe in any state and safe to repeat, each order with its own T_ONH: an idle channel
         answers at once, a ringing one refuses the call as busy, a dialling one gives up (the
         dial gets no other answer), a playing one falls silent (its T_EOF may come before,
-        never after, the T_ONH). T_ONH means free and usable: a card that is out of reach does
-        not answer, and the line tries again.
+        never after, the T_ONH). T_ONH means free and usable: a card that is out of reach keeps
+        the last order and answers it when it is back.
         """
 
     @abstractmethod

@@ -11,8 +11,12 @@ from ivrd.events import T_ONH, CommandId, Event
 ON_HOOK_S = 5.0
 """How long the card may take to go on hook when the line itself orders it."""
 
-RETRY_S = 30.0
-"""Period at which a channel that is out of service is told to go on hook again."""
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Pauses before a channel that is out of service is told to go on hook again; the last for ever.
+
+They are for a card that forgets orders while it is away. One that keeps to the contract answers
+the last on hook as soon as it is back, whatever the pause.
+"""
 
 
 class Hook:
@@ -24,23 +28,24 @@ class Hook:
         self._late = late
         self._order: CommandId | None = None
         self._timer: Timer | None = None
-
-    @property
-    def awaited(self) -> bool:
-        """Whether an order is under way that the card has not answered."""
-        return self._order is not None
+        self._retries = 0
+        self.awaited = False
+        """Whether an order was given just now that the card may still answer in time."""
 
     def clear(self, ident: CommandId) -> None:
         """Order on hook under `ident`."""
-        self.forget()
-        self._order = ident
+        self._cancel_timer()
+        self._order, self.awaited = ident, True
         self._timer = self._clock.call_later(ON_HOOK_S, self._late)
         self._channel.on_hook(ident)
 
     def retry(self, again: Callable[[], None]) -> None:
-        """Call `again` after a pause."""
-        self.forget()
-        self._timer = self._clock.call_later(RETRY_S, again)
+        """Call `again` after a pause, unless the card answers the last order before."""
+        self._cancel_timer()
+        self.awaited = False
+        pause_s = RETRY_S[min(self._retries, len(RETRY_S) - 1)]
+        self._retries += 1
+        self._timer = self._clock.call_later(pause_s, again)
 
     def cleared_by(self, event: Event) -> bool:
         """Whether `event` is the answer that was awaited; it is awaited no more then."""
@@ -51,7 +56,10 @@ class Hook:
 
     def forget(self) -> None:
         """Await nothing."""
-        self._order = None
+        self._order, self.awaited, self._retries = None, False, 0
+        self._cancel_timer()
+
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

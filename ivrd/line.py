@@ -203,7 +203,7 @@ class Line:
         elif event.name == T_LC:
             self.counters.card_faults += 1
             self._remark("no_loop_signal", **_cause(event))
-            self._fall_out("no loop signal")
+            self._fall_out(_no_loop(event))
         else:
             self.counters.stale += 1
             self._remark("stray", event=event.name, id=event.id)
@@ -333,6 +333,9 @@ class Line:
         elif name == T_LC:
             self.counters.card_faults += 1
             talk.ends("card", talk.before)
+            # the call waits for on hook yet; nobody is on the line any more
+            self.reason = _no_loop(event)
+            self._set_status(Status.OUT_OF_SERVICE)
         elif name == U_STOP:
             talk.ends("error" if talk.failed else "operator", talk.before)
         elif name == T_LONG:
@@ -348,7 +351,9 @@ class Line:
         if not talk.on_hook_done:
             self.counters.card_faults += 1
             self._remark("no_answer_to_on_hook")
-            self._fall_out("does not go on hook")
+            self._fall_out(self.reason or "does not go on hook")
+        else:
+            self.reason = ""
 
     # -- orders --------------------------------------------------------------------------------
 
@@ -470,7 +475,7 @@ class Line:
         self._set_status(Status.IDLE)
 
     def _on_hook_late(self) -> None:
-        self._fall_out("does not go on hook")
+        self._fall_out(self.reason or "does not go on hook")
 
     def _fall_out(self, reason: str) -> None:
         """Out of service, trying from time to time to go on hook and come back."""
@@ -527,3 +532,9 @@ def _text(event: Event, name: str) -> str:
 def _cause(event: Event) -> dict[str, Json]:
     cause = event.data.get("cause")
     return {} if cause is None else {"cause": cause}
+
+
+def _no_loop(event: Event) -> str:
+    """Return why a line is out of service whose card went away."""
+    cause = _text(event, "cause")
+    return f"no loop signal: {cause}" if cause else "no loop signal"

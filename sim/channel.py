@@ -76,6 +76,8 @@ class SoftwareChannel(Channel):
         self.state = State.IDLE
         self.leg: Leg | None = None
         self.dead = False
+        self._lost = False
+        """Whether the line knows that the card is away: on hook is answered when it is back."""
         self._clock = clock
         self._timing = timing
         self._directory = directory
@@ -118,6 +120,7 @@ class SoftwareChannel(Channel):
     def on_hook(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
         """Hang up → T_ONH."""
         if self.dead:
+            self._hook_ids = [id] if self._lost else []
             return
         if self.state is State.CLOSING:
             self._hook_ids.append(id)
@@ -259,18 +262,20 @@ class SoftwareChannel(Channel):
         if self.dead:
             return
         self.die()
+        self._lost = True
         leg = self._end_leg(Ending.IVRD)
         self.emit(Event(T_LC, None, {"cause": cause}))
         if leg:
             leg.party.ended(Ending.IVRD)
 
     def come_back(self) -> None:
-        """Work again, as a card that was reset: what was ordered meanwhile never happened."""
+        """Work again, as a card that was reset: nothing ordered meanwhile happened but on hook."""
         if not self.dead:
             return
-        self.dead = False
+        self.dead = self._lost = False
         if self.leg is None:
             self.state = State.IDLE
+            self._on_hook_done()
         elif self.state is State.RINGING:
             self._ring()
 

@@ -158,7 +158,7 @@ def test_on_hook_of_an_earlier_order_is_not_taken_for_this_calls(office: Office)
     ScriptedCaller(script).call(office.card)
     office.clock.run_for(1.0)
     channel.emit(Event(T_ONH, 0, {}))
-    office.clock.run_for(6.0)
+    office.clock.run_for(5.0)
     assert status(line) is Status.OUT_OF_SERVICE
     assert line.reason == "does not go on hook"
     office.clock.run_for(60.0)

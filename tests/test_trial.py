@@ -203,7 +203,7 @@ def test_refused_line_says_why(node: Node) -> None:
 def test_line_that_is_out_of_service_is_refused(node: Node) -> None:
     node.card.go_away()
     node.clock.run_for(1.0)
-    assert refusal(node, line=1) == "line 1 is out of service: no loop signal"
+    assert refusal(node, line=1) == "line 1 is out of service: no loop signal: card gone"
 
 
 # -- how it goes -----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import Collection, Sequence
@@ -13,16 +14,19 @@ from drivers.asterisk.announcement import Announcement
 from drivers.asterisk.ari import AriClient, AriEvent
 from drivers.asterisk.channel import AsteriskChannel
 from drivers.asterisk.exchange import Exchange
-from drivers.asterisk.files import problems_of_files
+from drivers.asterisk.files import BESIDE_CALLS, problems_of_files
 from drivers.asterisk.options import Options, read_options
 from drivers.asterisk.plays import instant_s
 from ivrd.card import VoiceCard
 from ivrd.clock import Clock
 from ivrd.commands import Prompt
-from ivrd.errors import CardError
+from ivrd.errors import CardError, Problem
 
 ORPHAN_S = 1.0
 """How long after connecting a call that is listed as ours may lack its StasisStart."""
+
+CHECK_AGAIN_S = 10.0
+"""How often a card looks whether voice files that were missing are there."""
 
 _NUMBER = re.compile(r"\+?[0-9*#]+")
 _log = structlog.get_logger("ivrd.asterisk")
@@ -48,6 +52,10 @@ class AsteriskCard(VoiceCard):
         self._exchange: Exchange | None = None
         self._channels: tuple[AsteriskChannel, ...] = ()
         self._lost: set[str] = set()
+        self._prompts: Collection[Prompt] = ()
+        self._check: asyncio.Task[None] | None = None
+        self._unfit = ""
+        """Why no call can be taken although Asterisk is there."""
 
     async def open(self) -> Sequence[AsteriskChannel]:
         """Connect, hang up what an earlier life left behind, and take calls."""
@@ -79,23 +87,29 @@ class AsteriskCard(VoiceCard):
         self._client = self._exchange = None
         if client is None or exchange is None:
             return
+        await self._end_check()
+        self._prompts, self._unfit = (), ""
         calls = exchange.calls()
         for channel in channels:
             channel.close()
-        for call in calls:
-            exchange.send(rest.hang_up(call))
-        if calls:
-            await client.ask(rest.list_channels())
+        await asyncio.gather(*(client.ask(rest.hang_up(call)) for call in calls))
         await client.close()
+        exchange.release_all()
         _in_use.discard((self.options.url, self.options.app))
 
     async def prepare(self, prompts: Collection[Prompt]) -> None:
-        """Play the end of every voice file to nobody, where Asterisk runs."""
+        """Play the end of every voice file to nobody, where Asterisk runs.
+
+        The same is done beside the calls whenever Asterisk comes back: it may be another one.
+        """
         if self._exchange is None:
             raise CardError("this card is not open")
         problems = await problems_of_files(self._exchange, prompts)
         if problems:
             raise CardError("\n".join(str(problem) for problem in problems))
+        await self._end_check()
+        self._prompts = tuple(prompts)
+        self._be_fit()
 
     # -- what Asterisk tells -------------------------------------------------------------------
 
@@ -109,13 +123,18 @@ class AsteriskCard(VoiceCard):
         for call in lost & {found["id"] for found in channels}:
             self._hang_up_orphan(call)
         self._clock.call_later(ORPHAN_S, lambda: self._end_orphans(exchange, ours - lost))
-        for channel in self._channels:
-            channel.come_back()
+        if not self._unfit:
+            for channel in self._channels:
+                channel.come_back()
+        if self._prompts:
+            self._check = asyncio.create_task(self._check_again(exchange, self._prompts))
 
     def down(self, cause: str) -> None:
         """Tell every line that the card is gone."""
         if self._exchange is None:
             return
+        if self._check:
+            self._check.cancel()
         self._lost |= self._exchange.calls()
         for channel in self._channels:
             channel.go_away(cause)
@@ -140,6 +159,54 @@ class AsteriskCard(VoiceCard):
         elif kind == "StasisStart":
             self._comes_in(exchange, call, event)
 
+    # -- voice files ---------------------------------------------------------------------------
+
+    async def _check_again(self, exchange: Exchange, prompts: Collection[Prompt]) -> None:
+        """Check the files of an Asterisk that came back, until they are as they should be."""
+        while True:
+            try:
+                problems = await problems_of_files(exchange, prompts, BESIDE_CALLS)
+                why = _in_short(problems)
+            except CardError as error:
+                why = str(error)
+            if not why:
+                self._be_fit()
+                return
+            self._be_unfit(exchange, why)
+            await self._pause(CHECK_AGAIN_S)
+
+    def _be_unfit(self, exchange: Exchange, why: str) -> None:
+        """Take the card out of service: half a bill would be worse than none."""
+        if not self._unfit:
+            _log.error("card_out_of_service", app=self.options.app, why=why)
+        self._unfit = why
+        calls = exchange.calls()
+        for channel in self._channels:
+            channel.go_away(why)
+        for call in calls - exchange.calls():
+            exchange.send(rest.hang_up(call))
+
+    def _be_fit(self) -> None:
+        if self._unfit:
+            _log.info("card_in_service_again", app=self.options.app)
+            self._unfit = ""
+            for channel in self._channels:
+                channel.come_back()
+
+    async def _end_check(self) -> None:
+        check, self._check = self._check, None
+        if check:
+            check.cancel()
+            await asyncio.gather(check, return_exceptions=True)
+
+    async def _pause(self, pause_s: float) -> None:
+        over = asyncio.Event()
+        timer = self._clock.call_later(pause_s, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+
     # -- calls ---------------------------------------------------------------------------------
 
     def _comes_in(self, exchange: Exchange, call: str, event: AriEvent) -> None:
@@ -154,7 +221,9 @@ class AsteriskCard(VoiceCard):
                 channel.ring(call, _number(caller), _number(called))
                 return
         self.turned_away += 1
-        if self.when_full is None:
+        if self._unfit:
+            exchange.send(rest.hang_up(call, "congestion"))  # 503: another route may serve them
+        elif self.when_full is None:
             exchange.send(rest.hang_up(call, "busy"))
         else:
             Announcement(exchange, call, self.when_full).start()
@@ -184,3 +253,11 @@ class AsteriskCard(VoiceCard):
 def _number(text: str) -> str:
     """Return a telephone number as the network gave it, "" where it is withheld or none."""
     return text if _NUMBER.fullmatch(text) else ""
+
+
+def _in_short(problems: Sequence[Problem]) -> str:
+    """Return in one line what is wrong with voice files, "" where nothing is."""
+    if not problems:
+        return ""
+    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return f"voice files: {problems[0]}{more}"

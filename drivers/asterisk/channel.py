@@ -110,7 +110,10 @@ class AsteriskChannel(Channel):
 
     def on_hook(self, id: CommandId) -> None:  # noqa: A002 - the contract's word
         """Hang up → T_ONH."""
-        if self.state in {State.AWAY, State.CLOSED}:
+        if self.state is State.CLOSED:
+            return
+        if self.state is State.AWAY:
+            self._hook_ids = [id]  # answered when the card is back
             return
         if self.state is State.IDLE:
             self._send(T_ONH, id)
@@ -198,16 +201,19 @@ class AsteriskChannel(Channel):
 
     def go_away(self, cause: str) -> None:
         """Be out of reach: T_LC takes the place of every answer still due."""
-        if self.state is State.CLOSED:
+        if self.state in {State.AWAY, State.CLOSED}:
             return
         self._forget_call()
         self.state = State.AWAY
         self._send(T_LC, None, {"cause": cause})
 
     def come_back(self) -> None:
-        """Be idle again."""
+        """Be idle again, and answer the last on hook."""
         if self.state is State.AWAY:
+            ids, self._hook_ids = self._hook_ids, []
             self.state = State.IDLE
+            for ident in ids:
+                self._send(T_ONH, ident)
 
     def close(self) -> None:
         """Send nothing any more."""

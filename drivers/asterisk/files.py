@@ -23,6 +23,9 @@ from ivrd.errors import CardError, Problem
 AT_ONCE = 24
 """Files checked at a time; each takes about 80 ms."""
 
+BESIDE_CALLS = 8
+"""The same, while calls go on."""
+
 LAST_S = 0.06
 """How much of each file is played."""
 
@@ -41,10 +44,13 @@ LIMIT_S = 15.0
 _SILENCE = Reply(0).why
 
 
-async def problems_of_files(exchange: Exchange, prompts: Collection[Prompt]) -> list[Problem]:
+async def problems_of_files(
+    exchange: Exchange, prompts: Collection[Prompt], at_once: int = AT_ONCE
+) -> list[Problem]:
     """Return what is wrong with voice files as Asterisk sees them.
 
-    Raises `CardError` where Asterisk cannot check them now.
+    All channels made for it have been hung up when this returns. Raises `CardError` where
+    Asterisk cannot check them now.
     """
     problems: dict[Prompt, Problem] = {}
     todo: dict[str, Prompt] = {}
@@ -59,7 +65,7 @@ async def problems_of_files(exchange: Exchange, prompts: Collection[Prompt]) -> 
     left = deque(todo.items())
     while left and tries:
         tries -= 1
-        wrong = await _checked(exchange, left, AT_ONCE if tries == TRIES - 1 else 1)
+        wrong = await _checked(exchange, left, at_once if tries == TRIES - 1 else 1)
         left = deque((media, todo[media]) for media in wrong)
         problems |= {todo[media]: problem for media, problem in wrong.items() if not tries}
     return [problems[prompt] for prompt in prompts if prompt in problems]
@@ -87,8 +93,7 @@ async def _checked(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for listener in listeners:
-            listener.end()
+        await asyncio.gather(*(listener.end() for listener in listeners))
     return wrong
 
 
@@ -112,11 +117,18 @@ class _Listener:
             raise CardError(f"Asterisk cannot check voice files: {kind}; expected the modules "
                             "res_rtp_multicast and chan_rtp (modules.conf)")  # fmt: skip
 
-    def end(self) -> None:
-        """Do away with it."""
-        if self._exchange.party(self._call) is self:
-            self._exchange.release(self._call)
-            self._exchange.send(rest.hang_up(self._call))
+    async def end(self) -> None:
+        """Do away with it; return when Asterisk has been told, or cannot be."""
+        if self._exchange.party(self._call) is not self:
+            return
+        self._exchange.release(self._call)
+        told = asyncio.Event()
+        self._exchange.send(rest.hang_up(self._call), lambda _: told.set())
+        timer = self._exchange.clock.call_later(LIMIT_S, told.set)
+        try:
+            await told.wait()
+        finally:
+            timer.cancel()
 
     async def problem(self, media: str, prompt: Prompt) -> Problem | None:
         """Play the end of one file, and return what is wrong with it."""
