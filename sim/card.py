@@ -31,7 +31,8 @@ class SoftwareCard(VoiceCard):
     Options: `channels` (1 to 32), `name`, and in seconds `off_hook_s`, `on_hook_s`, `setup_s`
     (a dial to its first ring) and `ring_period_s`. Raises `CardError` for a wrong one.
 
-    `parties` says what happens when a number is dialled; one that is not there is unallocated.
+    `parties` says what happens when a number is dialled, `others` what does with any other:
+    they are unallocated, unless it says more (`sim.debtors`).
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class SoftwareCard(VoiceCard):
         self._timing = _checked_timing(options)
         self._clock = clock
         self.parties: dict[str, Answering] = {}
+        self.others: Answering = UNALLOCATED
         self.turned_away = 0
         self.channels: tuple[SoftwareChannel, ...] = ()
         self._announcements: set[_Announcement] = set()
@@ -129,7 +131,7 @@ class SoftwareCard(VoiceCard):
         return announcement.start(party, numbers)
 
     def _outcome(self, permit: DialPermit) -> Outcome:
-        answering = self.parties.get(permit.number, UNALLOCATED)
+        answering = self.parties.get(permit.number, self.others)
         return answering(permit) if callable(answering) else answering
 
 

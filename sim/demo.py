@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 from ivrd.clock import Clock, Timer
-from ivrd.errors import CardError
+from ivrd.errors import CardError, ConfigError
 from sim.card import SoftwareCard
 from sim.channel import SoftwareChannel
 from sim.crowd import Crowd, months_before
+from sim.debtors import CalledDebtors, Population, Rates, load_debtors
 from sim.party import Party
 from sim.phone import BUSY, NO_ANSWER, Rings
 from sim.subscriber import Subscriber
@@ -33,9 +35,10 @@ class Colleague(Party):
 class DemoCard(SoftwareCard):
     """A software card that is called about `calls_an_hour` times an hour, day and night.
 
-    Three telephones can be called: 6001 answers, 6002 is busy, 6003 only rings. `numbers` are the
-    telephone numbers that callers ask about, `seed` decides who calls when. All other
-    options are `SoftwareCard`'s.
+    Three telephones can be called for a test: 6001 answers, 6002 is busy, 6003 only rings. Behind
+    every other number is a debtor, who behaves as the file `debtors` says, or as most do. `numbers`
+    are the telephone numbers that callers ask about, `seed` decides who calls when, and who
+    answers. All other options are `SoftwareCard`'s.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class DemoCard(SoftwareCard):
         calls_an_hour: float = 120,
         numbers: Sequence[str] = KNOWN,
         seed: int = 7,
+        debtors: str | None = None,
         **options: object,
     ) -> None:
         super().__init__(clock, **options)  # type: ignore[arg-type]  # checked by SoftwareCard
@@ -54,6 +58,7 @@ class DemoCard(SoftwareCard):
             raise CardError(f"calls_an_hour: {calls_an_hour}; expected more than 0")
         if not numbers or not all(isinstance(number, str) for number in numbers):
             raise CardError(f"numbers: {numbers!r}; expected a list of telephone numbers")
+        self.others = CalledDebtors(Population(_rates(debtors), seed), clock)
         months = months_before(clock.now(), 3)
         callers = [Subscriber(number) for number in numbers]
         self._crowd = Crowd(clock, self.call, callers, months, seed=seed, calls_a_day=1)
@@ -79,3 +84,15 @@ class DemoCard(SoftwareCard):
         pause_s = self._random.expovariate(1 / self._pause_s)
         self._next = self._clock.call_later(pause_s, self._arrive)
         self._crowd.send_one()
+
+
+def _rates(file: object) -> Rates:
+    """Return how debtors behave. Raises `CardError` with what is wrong in the file."""
+    if file is None:
+        return Rates()
+    if not isinstance(file, str):
+        raise CardError(f"debtors: {file!r}; expected the path of a file, as text")
+    try:
+        return load_debtors(Path(file))
+    except ConfigError as error:
+        raise CardError(f"debtors:\n{error}") from None

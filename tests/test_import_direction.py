@@ -34,8 +34,10 @@ LAYERS = (
 """From the bottom up; a package stands for all that is in it. Those of one layer may import each
 other, but in no circle."""
 
-CARD_SIDE = ("ivrd.errors", "ivrd.events", "ivrd.commands", "ivrd.clock", "ivrd.card")
-"""All that a card, real or of software, may know of ivrd."""
+CARD_SIDE = ("ivrd.errors", "ivrd.events", "ivrd.commands", "ivrd.clock", "ivrd.card",
+             "ivrd.toml_file", "ivrd.toml_model")  # fmt: skip
+"""All that a card, real or of software, may know of ivrd: the contract, and how a file of ours is
+checked."""
 
 OF_SIM = {"ivrd.simulation", "ivrd.cli"}
 """What of ivrd may import the software card; the daemon finds it by name, as every card."""
