@@ -58,9 +58,9 @@ class Outcome(StrEnum):
     """Switched off, out of reach, or out of service."""
     REJECTED = "rejected"
     NETWORK = "network"
-    """The network failed: congestion or a fault on its way."""
+    """The network or the trunk failed before anything rang: congestion, out of order."""
     LINE_FAULT = "line_fault"
-    """A fault of our own line, card or trunk; it costs the debtor nothing."""
+    """A fault of our own line or card."""
     MACHINE = "machine"
     """An answering machine, fax or modem answered."""
     TRANSFERRED = "transferred"
@@ -72,7 +72,7 @@ class Outcome(StrEnum):
     """A crash in between: it may have rung, and counts as if it had."""
 
 
-COSTS_NOTHING = frozenset({Outcome.LINE_FAULT, Outcome.CANCELLED})
+COSTS_NOTHING = frozenset({Outcome.NETWORK, Outcome.LINE_FAULT, Outcome.CANCELLED})
 """Outcomes that no frequency rule counts: the debtor's telephone did not ring for them."""
 
 EFFECTIVE = frozenset({Outcome.TOLD, Outcome.TOLD_IN_PART, Outcome.TRANSFERRED, Outcome.SETTLED})
