@@ -23,7 +23,7 @@ from ivrd.store.tables import metadata
 
 T = TypeVar("T")
 
-RETRIES = 12
+RETRIES = 20
 """How often a transaction that PostgreSQL could not put in order is run again."""
 
 
@@ -158,21 +158,35 @@ class Store:
             finally:
                 if raw.in_transaction:
                     raw.rollback()
-        except (SQLAlchemyError, sqlite3.Error) as exc:
-            raise translated(exc) from None
+        except (SQLAlchemyError, sqlite3.Error, StoreDown) as exc:
+            raise self._given_up(exc) from None
         else:
             return result
         finally:
             self._turn.release()
+
+    def _given_up(self, exc: Exception) -> StoreError:
+        """Return our error; after a failure of the disk the next writer opens the file anew."""
+        failed = exc if isinstance(exc, StoreError) else translated(exc)
+        if isinstance(failed, StoreDown) and self._writer is not None and not self.in_memory:
+            with suppress(SQLAlchemyError, sqlite3.Error):
+                self._writer.invalidate()
+                self._writer.close()
+            self._writer = None
+        return failed
 
     def _again(self, job: Callable[[Connection], T], retry: int) -> T:
         """Run `job` on a server until it is in order with what others do."""
         tried = 0
         while True:
             try:
-                return self._once(job)
+                with self.engine.connect() as connection:
+                    if not tried:
+                        return _once(connection, job)
+                    with _queued(connection):
+                        return _once(connection, job)
             except _Collided:
-                failed: StoreError = StoreError("a job went on after a statement of it had failed")
+                failed = StoreError("a job went on after a statement of it had failed")
             except (SQLAlchemyError, OSError) as exc:
                 failed = translated(exc)
                 lost = isinstance(exc, DBAPIError) and exc.connection_invalidated
@@ -182,23 +196,46 @@ class Store:
             if tried > retry:
                 raise failed
             # others' transactions take milliseconds; the spread keeps two from meeting again
-            time.sleep(random.uniform(0.0005, 0.002) * min(tried, 10))  # noqa: S311 - no secret
+            time.sleep(random.uniform(0, 0.001) * tried)  # noqa: S311 - no secret
 
-    def _once(self, job: Callable[[Connection], T]) -> T:
-        """Run `job` on a server in one transaction."""
-        with self.engine.connect() as connection:
-            transaction = connection.begin()
-            result = job(connection)
-            if _raw(connection).info.transaction_status.name == "INERROR":
-                # a commit would be answered by a silent roll-back
-                raise _Collided
-            try:
-                transaction.commit()
-            except DBAPIError as exc:
-                if exc.connection_invalidated:
-                    raise StoreDown("the store was lost while it committed") from None
-                raise
-            return result
+
+def _once(connection: Connection, job: Callable[[Connection], T]) -> T:
+    """Run `job` on a server in one transaction."""
+    transaction = connection.begin()
+    result = job(connection)
+    if _raw(connection).info.transaction_status.name == "INERROR":
+        # a commit would be answered by a silent roll-back
+        raise _Collided
+    try:
+        transaction.commit()
+    except DBAPIError as exc:
+        if exc.connection_invalidated:
+            raise StoreDown("the store was lost while it committed") from None
+        raise
+    return result
+
+
+_QUEUE = 0x69767264
+"""The name of PostgreSQL's advisory lock that those wait for who have collided: "ivrd"."""
+
+
+@contextmanager
+def _queued(connection: Connection) -> Iterator[None]:
+    """Let only one of those who have collided run at a time, or they meet again and again.
+
+    The lock is the session's and is taken before the transaction begins: what a serializable
+    transaction sees is fixed by its first statement.
+    """
+    lock = {"name": _QUEUE}
+    connection.execute(text("SELECT pg_advisory_lock(:name)"), lock)
+    connection.commit()
+    try:
+        yield
+    finally:
+        if not connection.invalidated:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:name)"), lock)
+            connection.commit()
 
 
 class _Collided(Exception):  # noqa: N818 - a sign between two functions
