@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from ivrd.call import Call
-from ivrd.card import RING_PERIOD_S, Channel, DialPermit
+from ivrd.card import RING_PERIOD_S, Ability, Channel, DialPermit
 from ivrd.clock import Clock
 from ivrd.commands import (
     CancelTimer,
@@ -387,8 +387,7 @@ class Line:
             case Dial():
                 self._dial(talk, command)
             case Transfer():
-                # a transfer needs a permit from its own list, which only the gate will make
-                self.feed(Event(T_REFUSED, command.id, {"reason": "no permit"}))
+                self._transfer(talk, command)
 
     def _timer_fired(self, talk: Talk, ident: CommandId, event: str) -> None:
         if self.talk is talk:
@@ -431,12 +430,20 @@ class Line:
 
     def _dial(self, talk: Talk, order: Dial) -> None:
         permit, talk.permit = talk.permit, None
-        if permit is None:
-            self._remark("dial_without_permit")
-            self.feed(Event(T_FAULT, order.id, {"reason": "no permit"}))
+        if permit is None or permit.until <= self.clock.now():
+            why = "no permit" if permit is None else "the permit is over"
+            self._remark("dial_without_permit", why=why)
+            self.feed(Event(T_FAULT, order.id, {"cause": why}))
             return
         timeout_s = max(1.0, talk.call.longest_wait_s - DIAL_MARGIN_S)
         self.channel.dial(order.id, permit, timeout_s=timeout_s)
+
+    def _transfer(self, talk: Talk, order: Transfer) -> None:
+        permit = talk.service.transfer() if talk.service.transfer else None
+        if permit is None or Ability.TRANSFER not in self.channel.abilities:
+            self.feed(Event(T_REFUSED, order.id, {"cause": "no transfer is set up"}))
+            return
+        self.channel.transfer(order.id, permit)
 
     # -- when things go wrong ------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ivrd.card import DialPermit
 from ivrd.commands import Say, Utterance
 from ivrd.events import Data, Json
 from ivrd.flow.actions import Answer
@@ -39,3 +40,5 @@ class Service:
     actions: Actions
     voice: Voice
     lang: str
+    transfer: Callable[[], DialPermit | None] | None = None
+    """Gives the permit to hand a call to a person, where that is set up."""

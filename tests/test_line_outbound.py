@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,10 @@ from sim.party import Party
 from sim.phone import BUSY, NO_ANSWER, Rings
 from tests.call_office import START
 from tests.flow.flow_world import ACTIONS
+from tests.permits import a_permit
 from tests.test_line import AnswersNothing, status
 
-PERMIT = DialPermit("+8657188610001", "057112345", "a1")
+PERMIT = a_permit("+8657188610001", "057112345", "a1")
 SECOND = Prompt("second", "一秒", Path("second.wav"), 8000)
 
 
@@ -127,8 +129,16 @@ def test_transfer_without_a_permit_is_refused(outbound: Outbound) -> None:
     person.leg.key("0")
     outbound.clock.run_for(10.0)
     assert "T_REFUSED" in outbound.disk.text
-    assert 'reason="no permit"' in outbound.disk.text
+    assert 'cause="no transfer is set up"' in outbound.disk.text
     assert status(outbound.line) is Status.IDLE
+
+
+def test_permit_that_is_over_dials_nobody(outbound: Outbound) -> None:
+    outbound.card.parties[PERMIT.number] = BUSY
+    outbound.place(replace(PERMIT, until=outbound.clock.now()))
+    outbound.clock.run_for(1.0)
+    assert 'cause="the permit is over"' in outbound.disk.text
+    assert "T_BUSY" not in outbound.disk.text
 
 
 def test_answer_to_an_earlier_call_means_nothing_to_the_next(outbound: Outbound) -> None:
