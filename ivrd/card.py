@@ -36,6 +36,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias, final
 
@@ -64,12 +65,14 @@ class Ability(StrEnum):
 class DialPermit:
     """The right to dial one number once, from the gate; no dial happens without one.
 
-    `number` is in E.164, `caller_id` what the far end sees.
+    `number` is in E.164, `caller_id` what the far end sees. It is good until `until`: a few
+    seconds, and never past the end of the hours in which this call may be made.
     """
 
     number: str
     caller_id: str
     attempt: str
+    until: datetime
 
 
 Sink: TypeAlias = Callable[[Event], None]

@@ -1,11 +1,10 @@
 """Test calls: the one place that lets a number of the test list be dialled.
 
-A permit is made here for one number of ``[dial] test``, and is used up by the line that takes it.
+The gate makes a permit for one number of ``[dial] test``, used up by the line that takes it.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -13,6 +12,7 @@ from typing import TypeAlias
 from ivrd.card import Ability, DialPermit
 from ivrd.commands import Command, Play
 from ivrd.config import Dial
+from ivrd.dunning.gate import ListedNumbers
 from ivrd.errors import IvrdError
 from ivrd.events import (
     T_BUSY,
@@ -60,8 +60,7 @@ class Trials:
     """Places test calls, and nothing else: `dial` is the list, None where there is none."""
 
     def __init__(self, dial: Dial | None) -> None:
-        self._dial = dial
-        self._serial = itertools.count(1)
+        self._listed = ListedNumbers(dial.caller_id, test=dial.test) if dial else None
 
     def place(
         self,
@@ -76,15 +75,11 @@ class Trials:
 
         Raises `IvrdError`: why the call is not placed.
         """
-        if self._dial is None or machine is None:
+        if self._listed is None or machine is None:
             raise IvrdError("nothing may be dialled: ivrd.toml has no table [dial] with test and"
                             " caller_id")  # fmt: skip
-        number = "".join(number.split())
-        if number not in self._dial.test:
-            raise IvrdError("that number is not on the test list (ivrd.toml: dial.test), and no"
-                            " other may be dialled for a test")  # fmt: skip
         line = _line(lines, wanted)
-        permit = DialPermit(number, self._dial.caller_id, f"test-{next(self._serial)}")
+        permit = self._listed.permit_test("".join(number.split()), line.clock.now())
         return Trial(line, replace(service, machine=machine), permit, tell)
 
 

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from ivrd.card import Channel, DialPermit, VoiceCard
+from ivrd.card import Channel, VoiceCard
 from ivrd.commands import SAMPLE_RATE, Prompt, Utterance
 from ivrd.events import (
     ANSWERS_COMMAND,
@@ -29,6 +29,7 @@ from ivrd.events import (
     Event,
     Refusal,
 )
+from tests.permits import a_permit
 
 DIAL_ANSWERS = {T_LCON, T_BUSY, T_NOANS, T_REFUSED, T_FAULT}
 
@@ -167,7 +168,7 @@ class Orders:
                 channel.play(id_, self.speech[: rng.randrange(len(self.speech) + 1)])
             case "dial":
                 number = rng.choice([*self.numbers, "999"])
-                permit = DialPermit(number, "01012345678", "attempt")
+                permit = a_permit(number, "01012345678", "attempt")
                 channel.dial(id_, permit, rng.choice([0.05, 0.5, 5.0]))
 
     def on_hook(self) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ivrd.card import MAX_CHANNELS, Ability, DialPermit
+from ivrd.card import MAX_CHANNELS, Ability
 from ivrd.commands import Utterance
 from ivrd.errors import CardError
 from ivrd.events import (
@@ -47,6 +47,7 @@ from tests.contract.card_bench import (
     assert_well_formed,
     tone,
 )
+from tests.permits import a_permit
 
 BACK_S = 2.0
 """Within this a card notices that what it hangs on is there again."""
@@ -111,7 +112,7 @@ class CardContract:
     async def dial(self, bench: Bench, number: str, timeout_s: float) -> tuple[int, Event]:
         """Dial and return the id and the answer."""
         wire, id_ = self.wires[0], next(self.ids)
-        permit = DialPermit(number, "01012345678", "attempt")
+        permit = a_permit(number, "01012345678", "attempt")
         wire.channel.dial(id_, permit, timeout_s)
         found = await bench.until(lambda: bool(wire.named(*DIAL_ANSWERS)), timeout_s + 1)
         assert found, f"the dial got no answer: {wire.events}"
@@ -166,7 +167,7 @@ class CardContract:
         channel.play(next(self.ids), self.speech(1.0, 1.0))
         channel.stop(99)
         channel.on_hook(next(self.ids))
-        channel.dial(next(self.ids), DialPermit("1", "2", "a"), 1.0)
+        channel.dial(next(self.ids), a_permit("1", "2", "a"), 1.0)
         assert bench.now_s() - before_s <= max(0.05, bench.slack_s)
 
     async def test_voice_files_that_can_be_played_are_prepared(self, bench: Bench) -> None:
@@ -494,7 +495,7 @@ class CardContract:
     async def test_a_dial_gives_up_on_hook_and_nothing_follows(self, bench: Bench) -> None:
         wire = self.wires[0]
         number = await self.number(bench, Number.ANSWERS)
-        wire.channel.dial(7, DialPermit(number, "01012345678", "attempt"), 20.0)
+        wire.channel.dial(7, a_permit(number, "01012345678", "attempt"), 20.0)
         await bench.pass_s(0.1)
         await self.go_on_hook(bench, wire)
         await bench.pass_s(3 * bench.ring_period_s + 0.5)
@@ -504,7 +505,7 @@ class CardContract:
     async def test_a_dial_on_a_channel_in_a_call_is_a_fault_of_ours(self, bench: Bench) -> None:
         number = await self.number(bench, Number.ANSWERS)
         wire, far = await self.answer(bench)
-        wire.channel.dial(7, DialPermit(number, "01012345678", "attempt"), 20.0)
+        wire.channel.dial(7, a_permit(number, "01012345678", "attempt"), 20.0)
         assert await bench.until(lambda: bool(answers(wire, T_FAULT, 7)), 5.0)
         assert not far.over
         wire.channel.play(8, self.speech(0.1))
@@ -516,7 +517,7 @@ class CardContract:
         wire = self.wires[0]
         far = await bench.call(self.card, "88610001", "170")
         assert await bench.until(lambda: bool(wire.named(T_RING)), 5.0)
-        wire.channel.dial(7, DialPermit(number, "01012345678", "attempt"), 20.0)
+        wire.channel.dial(7, a_permit(number, "01012345678", "attempt"), 20.0)
         assert await bench.until(lambda: bool(answers(wire, T_FAULT, 7)), bench.slack_s)
         assert not far.over
         wire.channel.off_hook(8)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ivrd.card import Ability, DialPermit
+from ivrd.card import Ability
 from ivrd.events import Event
 from tests.drivers.asterisk_stand_in import StandIn, event, playback, speech
+from tests.permits import a_permit
 
-PERMIT = DialPermit("+8613800138000", "01012345678", "attempt")
+PERMIT = a_permit("+8613800138000", "01012345678", "attempt")
 PLACED, FIRST_PLAY = "ivrd.ivrd.T.1", "ivrd.ivrd.T.1"
 
 
@@ -185,7 +186,7 @@ def test_an_answer_after_the_time_is_hung_up_and_not_told() -> None:
 @pytest.mark.parametrize("number", ["", "12&SIP/x", "a", "1@evil", "+", "1\n2", "１２"])
 def test_what_is_no_number_is_never_dialled(number: str) -> None:
     stand_in = StandIn()
-    stand_in.channel.dial(1, DialPermit(number, "", ""), 10)
+    stand_in.channel.dial(1, a_permit(number, "", ""), 10)
     assert stand_in.names == ["T_FAULT"]
     assert not stand_in.asked
 

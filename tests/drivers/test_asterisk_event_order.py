@@ -7,11 +7,11 @@ from typing import TypeAlias
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivrd.card import DialPermit
 from tests.contract.card_bench import assert_well_formed
 from tests.drivers.asterisk_stand_in import StandIn, event, playback, speech
+from tests.permits import a_permit
 
-PERMIT = DialPermit("+8613800138000", "01012345678", "attempt")
+PERMIT = a_permit("+8613800138000", "01012345678", "attempt")
 
 ANSWERS = {
     "off_hook": {"T_OFFH"},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ivrd.card import DialPermit
 from ivrd.events import Event
 from tests.drivers.asterisk_stand_in import StandIn, recorded, speech
+from tests.permits import a_permit
 
-PERMIT = DialPermit("+8613800138000", "01012345678", "attempt")
+PERMIT = a_permit("+8613800138000", "01012345678", "attempt")
 
 WELCOME_S, GOODBYE_S = 2.888, 1.866
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.asterisk import AsteriskCard
-from ivrd.card import DialPermit, VoiceCard
+from ivrd.card import VoiceCard
 from ivrd.clock import LoopClock
 from ivrd.commands import Utterance
 from ivrd.events import T_EOF, T_OFFH, T_ONH, T_RING, Event
@@ -22,6 +22,7 @@ from tests.contract.card_bench import (
     answers,
     assert_well_formed,
 )
+from tests.permits import a_permit
 from tests.real.private_asterisk import PrivateAsterisk
 from tests.real.telephones import Exchange, Telephone, until
 
@@ -120,7 +121,7 @@ class Desk:
     async def dial(self, number: str, timeout_s: float = 20) -> tuple[Wire, Event]:
         """Dial from the first channel; return it and the answer."""
         wire = self.wires[0]
-        permit = DialPermit(number, CALLER_ID, "attempt")
+        permit = a_permit(number, CALLER_ID, "attempt")
         wire.channel.dial(next(self.ids), permit, timeout_s)
         found = await until(lambda: bool(wire.named(*DIAL_ANSWERS)), timeout_s + 1)
         assert found, f"the dial got no answer: {wire.events}"

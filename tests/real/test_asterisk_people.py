@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ivrd.card import DialPermit
 from ivrd.events import T_DIGIT, T_LCON, T_LCTERM, T_MACHINE, T_MOVED, T_REFUSED
+from tests.permits import a_permit
 from tests.real.asterisk_bench import CALLER_ID, open_desk
 from tests.real.audio import follow, pcm_of
 from tests.real.conftest import prompt, sentence
@@ -78,7 +78,7 @@ async def test_a_caller_is_joined_to_a_person_and_both_hear_each_other(
     async with open_desk(asterisk, exchange, transfer_context="ivrd-person") as desk:
         caller = await exchange.call("13800138000", "170")
         wire = await desk.answer(caller)
-        permit = DialPermit(await exchange.number("1200"), CALLER_ID, "attempt")
+        permit = a_permit(await exchange.number("1200"), CALLER_ID, "attempt")
         wire.channel.transfer(next(desk.ids), permit)
         await desk.event(wire, T_MOVED, 10)
         person = exchange.dialled()[-1]
@@ -102,7 +102,7 @@ async def test_a_transfer_to_a_busy_person_leaves_the_caller_with_ivrd(
     async with open_desk(asterisk, exchange, transfer_context="ivrd-person") as desk:
         caller = await exchange.call("13800138000", "170")
         wire = await desk.answer(caller)
-        permit = DialPermit(await exchange.number("2486"), CALLER_ID, "attempt")
+        permit = a_permit(await exchange.number("2486"), CALLER_ID, "attempt")
         wire.channel.transfer(next(desk.ids), permit)
         await desk.event(wire, T_REFUSED, 10)
         assert not caller.over

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivrd.card import DialPermit
 from ivrd.commands import Prompt, Utterance
 from ivrd.errors import CardError
 from ivrd.events import (
@@ -31,6 +30,7 @@ from sim.card import SoftwareCard
 from sim.clock import VirtualClock
 from sim.party import Ending, Leg, LegState, Party
 from sim.phone import BUSY, SWITCHED_OFF, Rings, refuses
+from tests.permits import a_permit
 
 ANSWERS = {
     "off_hook": {T_OFFH},
@@ -138,7 +138,7 @@ class Driver:
             case "play":
                 channel.play(id_, SPEECH[: number % 4])
             case "dial":
-                permit = DialPermit(NUMBERS[number % len(NUMBERS)], "1", "attempt")
+                permit = a_permit(NUMBERS[number % len(NUMBERS)], "1", "attempt")
                 channel.dial(id_, permit, 0.5 if number > 5 else 30.0)
 
 
@@ -343,7 +343,7 @@ def test_closing_the_card_ends_calls_dials_and_announcements_and_leaves_no_timer
     listeners = [Listener(), Listener(), Listener()]
     card.call("1", "2", listeners[0])
     card.parties["5"] = Rings(lambda: listeners[1])
-    card.channels[1].dial(1, DialPermit("5", "1", "a"), 60)
+    card.channels[1].dial(1, a_permit("5", "1", "a"), 60)
     clock.run_for(2)
     card.call("3", "4", listeners[2])
     card.close_now()
@@ -357,7 +357,7 @@ def test_a_dialled_party_that_rejects_is_told_as_rejected() -> None:
     card.channels[0].connect(events.append)
     party = Listener()
     card.parties["5"] = lambda permit: Rings(lambda: party, rings=len(permit.number) + 3)
-    card.channels[0].dial(1, DialPermit("5", "1", "a"), 60)
+    card.channels[0].dial(1, a_permit("5", "1", "a"), 60)
     clock.run_for(3)
     assert party.leg.caller == "1"
     party.leg.hang_up()
