@@ -17,6 +17,7 @@ from ivrd.events import (
     T_LC,
     T_LCON,
     T_LCTERM,
+    T_MACHINE,
     T_NOANS,
     T_OFFH,
     T_ONH,
@@ -33,7 +34,7 @@ from sim.party import Ending, Leg, Party, Play
 from sim.phone import Fails, Outcome, Rings
 from sim.player import Player
 
-_ABILITIES = frozenset({Ability.DIAL, Ability.ANSWER_SUPERVISION})
+_ABILITIES = frozenset({Ability.DIAL, Ability.ANSWER_SUPERVISION, Ability.DETECT_MACHINE})
 _DIGITS = {key: Event(T_DIGIT, None, {"key": key}) for key in KEYS}
 
 
@@ -91,7 +92,7 @@ class SoftwareChannel(Channel):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """It dials, and knows when somebody answered."""
+        """It dials, knows when somebody answered, and tells a machine from a person."""
         return _ABILITIES
 
     @property
@@ -352,18 +353,25 @@ class SoftwareChannel(Channel):
         numbers = (permit.caller_id, permit.number)
         leg = self.leg = Leg(self, party, self._clock, numbers, self.number)
         answers_s = rings.rings * self._timing.ring_period_s if rings.party else float("inf")
-        self._dial_goes_on(answers_s, self._far_answers)
+        self._dial_goes_on(answers_s, lambda: self._far_answers(rings.machine_after_s))
         party.joined(leg)
 
-    def _far_answers(self) -> None:
+    def _far_answers(self, machine_after_s: float | None) -> None:
         self._timer = None
         leg = self.leg
         if leg is None:
             return
         self.state = State.TALKING
         leg.answer()
+        if machine_after_s is not None:
+            self._timer = self._clock.call_later(machine_after_s, self._machine_detected)
         self._send_dial(T_LCON, {})
         leg.tell_answered()
+
+    def _machine_detected(self) -> None:
+        self._timer = None
+        if self.state is State.TALKING:
+            self._send(T_MACHINE)
 
     # Small parts ------------------------------------------------------------------------
 

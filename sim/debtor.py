@@ -21,7 +21,6 @@ from sim.phone import (
     NO_ANSWER,
     OUT_OF_SERVICE,
     SWITCHED_OFF,
-    TRUNK_DOWN,
     UNALLOCATED,
     Fails,
     Outcome,
@@ -74,7 +73,7 @@ UNANSWERED: Mapping[Does, Outcome] = {
     Does.OUT_OF_SERVICE: OUT_OF_SERVICE,
     Does.REJECTS: refuses(),
     Does.NETWORK: Fails(T_FAULT, {"cause": 42}, after_s=2.0),
-    Does.LINE_FAULT: TRUNK_DOWN,
+    Does.LINE_FAULT: Fails(T_FAULT, {"cause": "no dial tone"}),
 }
 """What the network says of a dial that nobody answers (causes of ITU-T Q.850)."""
 
@@ -94,8 +93,12 @@ AGAIN = "12"
 """The keys of one who hears it all again: repeat, items."""
 
 PROOFS = frozenset({"enter_last_digits", "enter_password"})
+
+MACHINE_S = 3.0
+"""Seconds after the answer in which a card tells a machine from a person."""
+
 MESSAGE = frozenset({"you_owe", "notice"})
-"""Sentences that carry what the call is for."""
+"""Sentences with which the message begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,4 +201,5 @@ def outcome(does: Does, manner: Manner = Manner()) -> Outcome:
     """Return what a dial meets where the debtor `does` this."""
     if does in UNANSWERED:
         return UNANSWERED[does]
-    return Rings(lambda: Debtor(does, manner), rings=manner.rings)
+    machine_s = MACHINE_S if does is Does.MACHINE else None
+    return Rings(lambda: Debtor(does, manner), rings=manner.rings, machine_after_s=machine_s)

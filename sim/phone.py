@@ -16,10 +16,14 @@ from sim.party import Party
 
 @dataclass(frozen=True, slots=True)
 class Rings:
-    """The phone rings; `party` answers after `rings` rings, or nobody does where it is None."""
+    """The phone rings; `party` answers after `rings` rings, or nobody does where it is None.
+
+    A machine, fax or modem is told from a person `machine_after_s` seconds after the answer.
+    """
 
     party: Callable[[], Party] | None = None
     rings: int = 2
+    machine_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ivrd.card import DialPermit
 from ivrd.commands import Prompt, Utterance
 from ivrd.errors import CardError, ConfigError
-from ivrd.events import T_DIGIT, T_EOF, T_LCON, T_LCTERM, Event
+from ivrd.events import T_DIGIT, T_EOF, T_LCON, T_LCTERM, T_MACHINE, T_ONH, Event
 from sim.card import SoftwareCard
 from sim.clock import VirtualClock
 from sim.debtor import UNANSWERED, Debtor, Does, Manner, outcome
@@ -314,3 +314,25 @@ def test_demo_card_has_a_debtor_behind_any_number(tmp_path: Path) -> None:
     assert own.others.population.rates == Rates(spread=0)
     with pytest.raises(CardError, match="no such file"):
         DemoCard(VirtualClock(NOON), channels=1, debtors=str(tmp_path / "none.toml"))
+
+
+def test_card_tells_a_machine_from_a_person() -> None:
+    made = call(Does.MACHINE)
+    assert [event.name for event in made.events] == [T_LCON, T_MACHINE]
+    made = call(Does.LISTENS)
+    assert [event.name for event in made.events] == [T_LCON]
+
+
+def test_machine_that_is_hung_up_on_in_time_is_not_told() -> None:
+    clock = VirtualClock(NOON)
+    card = SoftwareCard(clock, channels=1)
+    channel = card.open_now()[0]
+    card.parties[NUMBER] = outcome(Does.MACHINE, Manner(rings=0))
+    events: list[str] = []
+    channel.connect(lambda event: events.append(event.name))
+    channel.dial(1, permit(), 60.0)
+    clock.run_for(2.0)
+    channel.on_hook(2)
+    clock.run_for(20.0)
+    assert events == [T_LCON, T_ONH]
+    assert clock.pending == 0
