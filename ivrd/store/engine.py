@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ivrd.errors import StoreBusy, StoreDown, StoreError
 from ivrd.store.connections import BUSY_S, engine_from
 from ivrd.store.failures import OUT_OF_ORDER, sqlstate_of, translated
-from ivrd.store.tables import metadata
+from ivrd.store.migrate import bring_up
 
 T = TypeVar("T")
 
@@ -47,7 +47,10 @@ def open_store(
     )
     store = Store(engine, now)
     try:
-        store.transact(metadata.create_all)
+        bring_up(engine)
+    except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
+        store.close()
+        raise translated(exc) from None
     except BaseException:
         store.close()
         raise
