@@ -125,7 +125,7 @@ targets = Table(
     Column("held_detail", Text),
     Column("held_at", Instant),
     UniqueConstraint("campaign", "account"),
-    Index("ix_targets_due", "campaign", "state", "next_at", "id"),
+    Index("ix_targets_due", "campaign", "zone", "state", "next_at", "id"),
     Index("ix_targets_account", "account"),
 )
 """A debtor of a campaign. `numbers` are in E.164, the main one first; `number_at` is the place in
