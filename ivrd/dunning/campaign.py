@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,17 +20,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     ValidationInfo,
-    model_validator,
 )
 
 from ivrd.billing.values import fen
+from ivrd.dunning.campaign_checks import problems_in
+from ivrd.dunning.hours import WEEKDAYS, Windows, parse_span
+from ivrd.dunning.policy import Policy
 from ivrd.dunning.retry import PromiseRules, RetryRules, Rules
-
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+from ivrd.errors import CampaignError
+from ivrd.toml_file import TomlFile
+from ivrd.toml_model import problems_of
 
 _NUMBER = re.compile(r"\+?[0-9]{1,15}")
-_WINDOW = r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 _RANGE = re.compile(r"(\+?[0-9]{1,15})\s*-\s*(\+?[0-9]{1,15})")
 
 
@@ -44,6 +47,22 @@ class CampaignDefaults:
     languages: tuple[str, ...] = ("zh-CN",)
     profiles: tuple[str, ...] = ("cn-consumer-credit",)
     dials_per_s: float = 1.0
+    flows: frozenset[str] = frozenset()
+    """The flows there are; none means that the name is not checked. So for `lines`."""
+
+    lines: tuple[int, ...] = ()
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    """Every profile that a campaign may name."""
+
+    def keys(self) -> dict[str, Any]:
+        """Return what stands for the keys that a campaign file leaves out."""
+        return {
+            "flow": self.flow,
+            "caller_id": self.caller_id,
+            "languages": list(self.languages),
+            "profiles": list(self.profiles),
+            "dials_per_s": self.dials_per_s,
+        }
 
 
 def _dialled(number: str) -> str:
@@ -59,6 +78,11 @@ def _yuan(value: Any) -> Any:
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         return Decimal(fen(value, "yuan")) / 100
     return value
+
+
+def _window(text: str) -> str:
+    parse_span(text)
+    return text
 
 
 def _range(text: str) -> str:
@@ -91,13 +115,10 @@ def _end(value: Any, info: ValidationInfo) -> Any:
 Dialled: TypeAlias = Annotated[str, AfterValidator(_dialled)]
 Yuan: TypeAlias = Annotated[Decimal, BeforeValidator(_yuan), Field(ge=0)]
 NumberRange: TypeAlias = Annotated[str, AfterValidator(_range)]
-Window: TypeAlias = Annotated[str, Field(pattern=_WINDOW)]
+Window: TypeAlias = Annotated[str, AfterValidator(_window)]
 Instant: TypeAlias = Annotated[datetime, BeforeValidator(_instant)]
 End: TypeAlias = Annotated[datetime, BeforeValidator(_end)]
 Word: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
-
-_WEEKDAY = ["09:30-12:00", "15:00-20:00"]
-_WEEKEND = ["10:30-12:00", "15:00-20:00"]
 
 
 class When(Rules):
@@ -106,13 +127,17 @@ class When(Rules):
     A window that ends before it begins goes over midnight.
     """
 
-    monday: list[Window] = _WEEKDAY
-    tuesday: list[Window] = _WEEKDAY
-    wednesday: list[Window] = _WEEKDAY
-    thursday: list[Window] = _WEEKDAY
-    friday: list[Window] = _WEEKDAY
-    saturday: list[Window] = _WEEKEND
-    sunday: list[Window] = _WEEKEND
+    weekdays: list[Window] = Field(default=["09:30-12:00", "15:00-20:00"])
+    weekends: list[Window] = Field(default=["10:30-12:00", "15:00-20:00"])
+    mon: list[Window] | None = None
+    """In place of `weekdays` or `weekends` on this one day; so for each of the seven."""
+
+    tue: list[Window] | None = None
+    wed: list[Window] | None = None
+    thu: list[Window] | None = None
+    fri: list[Window] | None = None
+    sat: list[Window] | None = None
+    sun: list[Window] | None = None
     holidays: Literal["closed", "as-sunday", "open"] = "closed"
     """On a public holiday: no calls, the hours of a Sunday, or those of its weekday."""
 
@@ -122,33 +147,28 @@ class When(Rules):
     end: End | None = None
     """Not from then on; a day alone is called to its last moment."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _several_days(cls, value: Any) -> Any:
-        """Let `weekdays` and `weekends` stand for their days; a day of its own goes before them."""
-        if not isinstance(value, dict):
-            return value
-        value = dict(value)
-        for name, days in (("weekdays", DAYS[:5]), ("weekends", DAYS[5:])):
-            if name in value:
-                hours = value.pop(name)
-                for day in days:
-                    value.setdefault(day, hours)
-        return value
+    def by_day(self) -> dict[str, tuple[str, list[str]]]:
+        """Return for each weekday the key that says its hours, and the hours as written."""
+        found: dict[str, tuple[str, list[str]]] = {}
+        for index, day in enumerate(WEEKDAYS):
+            own = getattr(self, day)
+            key = day if own is not None else "weekdays" if index < 5 else "weekends"
+            found[day] = (key, getattr(self, key))
+        return found
 
-    def hours(self) -> dict[str, list[str]]:
-        """Return the windows as written, by the weekday's name."""
-        return {day: list(getattr(self, day)) for day in DAYS}
+    def windows(self) -> Windows:
+        """Return the hours of the whole week."""
+        return Windows.of({day: hours for day, (_, hours) in self.by_day().items()})
 
 
 class Message(Rules):
     """[message]: how the debtor is told."""
 
-    times: int = Field(2, ge=1, le=9)
+    times: int = Field(default=2, ge=1, le=9)
     """How often the message is played while nobody keys anything."""
 
-    stale_after: date | None = None
-    """The last day on which it may be spoken."""
+    stale_after: End | None = None
+    """From when it is true no more and is not spoken; a day alone is its last."""
 
     confirm: Literal["key", "digits"] = "key"
     """How the person shows to be the holder, before anything private is spoken."""
@@ -156,7 +176,7 @@ class Message(Rules):
     digits_of: Literal["identity", "agreement"] = "identity"
     """With ``digits``: the number whose last digits the person keys."""
 
-    how_to_pay: str = Field("how_to_pay", pattern=r"^[a-z][a-z0-9_]*$")
+    how_to_pay: str = Field(default="how_to_pay", pattern=r"^[a-z][a-z0-9_]*$")
     """The sentence, of the voice library, that says how to pay."""
 
 
@@ -172,7 +192,7 @@ class Choose(Rules):
     amount_at_least: Yuan = Decimal("0.01")
     """In yuan, summed over the account's rows."""
 
-    overdue_at_least_days: int = Field(0, ge=0, le=3660)
+    overdue_at_least_days: int = Field(default=0, ge=0, le=3660)
     """Days since the earliest due date; an account without one then does not count as overdue."""
 
     numbers: list[NumberRange] = Field(default_factory=list)
@@ -208,25 +228,25 @@ class Campaign(Rules):
     caller_id: Dialled
     languages: list[str] = Field(min_length=1)
     profiles: list[str]
-    """Policy profiles by name, or files of one's own by path."""
+    """Policy profiles, by name; those that ivrd.toml loads besides are meant too."""
 
     lines: list[Annotated[int, Field(ge=1, le=9999)]] = Field(default_factory=list)
     """The lines it may use; none means every line given to dunning."""
 
-    priority: int = Field(5, ge=1, le=9)
+    priority: int = Field(default=5, ge=1, le=9)
     """Of two campaigns with somebody to call, the higher goes first."""
 
     dials_per_s: float = Field(gt=0, le=50)
-    max_age_h: float = Field(24, gt=0, le=24 * 31)
+    max_age_h: float = Field(default=24, gt=0, le=24 * 31)
     """Data about arrears older than this dials nobody."""
 
-    message: Message = Message()  # type: ignore[call-arg]  # every field has a default
+    message: Message = Message()
     notice: Notice | None = None
     choose: Choose | None = None
-    from_list: ListRules | None = Field(None, alias="list")
+    from_list: ListRules | None = Field(default=None, alias="list")
     when: When = When()
-    retry: RetryRules = RetryRules()  # type: ignore[call-arg]  # as above
-    promise: PromiseRules = PromiseRules()  # type: ignore[call-arg]  # as above
+    retry: RetryRules = RetryRules()
+    promise: PromiseRules = PromiseRules()
 
     def settings(self) -> dict[str, Any]:
         """Return the campaign as JSON keeps it; `campaign_from` reads it back."""
@@ -238,13 +258,21 @@ def campaign_from(settings: Mapping[str, Any]) -> Campaign:
     return Campaign.model_validate(dict(settings))
 
 
-def load_campaign(
-    path: Path,
-    defaults: CampaignDefaults,
-    now: datetime,
-) -> Campaign:
-    """Load and check a campaign file.
+def load_campaign(path: Path, defaults: CampaignDefaults, now: datetime) -> Campaign:
+    """Load and check a campaign file; what it does not say is taken from `defaults`.
 
     Raises `CampaignError` with all problems: file, line, key, what was expected, nearest name.
+    A file whose hours are never open within its policy is refused with the reason.
     """
-    raise NotImplementedError
+    file = TomlFile(path, CampaignError)
+    here = now.astimezone(defaults.zone)
+    try:
+        campaign = Campaign.model_validate(
+            {**defaults.keys(), **file.data}, context={"zone": defaults.zone}
+        )
+    except ValidationError as error:
+        raise CampaignError(problems_of(error, Campaign, file)) from None
+    problems = list(problems_in(campaign, file, defaults, here))
+    if problems:
+        raise CampaignError(problems)
+    return campaign

@@ -1,0 +1,143 @@
+"""What each key of a campaign file allows by itself but the whole does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ivrd.dunning.hours import Windows
+from ivrd.errors import Problem, nearest
+from ivrd.toml_file import TomlFile
+
+if TYPE_CHECKING:
+    from ivrd.dunning.campaign import Campaign, CampaignDefaults
+
+
+def problems_in(
+    campaign: Campaign, file: TomlFile, defaults: CampaignDefaults, now: datetime
+) -> Iterator[Problem]:
+    """Yield everything wrong in a campaign whose keys are each right."""
+    yield from _whom(campaign, file)
+    yield from _names(campaign, file, defaults)
+    yield from _hours(campaign, file)
+    yield from _days(campaign, file, now)
+
+
+def _whom(campaign: Campaign, file: TomlFile) -> Iterator[Problem]:
+    if campaign.choose and campaign.from_list:
+        yield file.problem(("list",), "the debtors are chosen from the billing data already",
+                           expected="either [choose] or [list]", rule="whom")  # fmt: skip
+    if not campaign.choose and not campaign.from_list:
+        yield file.problem((), "nothing says whom it calls", expected="[choose] or [list]",
+                           rule="whom")  # fmt: skip
+    if campaign.kind == "notice" and campaign.notice is None:
+        yield file.problem(("kind",), "a notice without a text", expected="[notice] with text",
+                           rule="notice")  # fmt: skip
+    if campaign.kind == "dunning" and campaign.notice:
+        yield file.problem(("notice",), "is spoken only by a notice campaign",
+                           expected='kind = "notice"', rule="no-use")  # fmt: skip
+    if "digits_of" in file.data.get("message", {}) and campaign.message.confirm == "key":
+        yield file.problem(("message", "digits_of"), "is asked for only where digits confirm",
+                           expected='confirm = "digits"', rule="no-use")  # fmt: skip
+    if campaign.retry.per_day > campaign.retry.per_week:
+        yield file.problem(("retry", "per_day"), f"{campaign.retry.per_day} are more than "
+                           f"{campaign.retry.per_week} in a week",
+                           expected="at most per_week", rule="limits")  # fmt: skip
+
+
+def _names(campaign: Campaign, file: TomlFile, defaults: CampaignDefaults) -> Iterator[Problem]:
+    """Check what names something that stands elsewhere."""
+    named: list[tuple[tuple[str | int, ...], str, frozenset[str], str]] = [
+        (("flow",), campaign.flow, defaults.flows, "flow")
+    ]
+    named += [
+        (("languages", index), lang, frozenset(defaults.languages), "language of this node")
+        for index, lang in enumerate(campaign.languages)
+    ]
+    named += [
+        (("profiles", index), name, frozenset(defaults.policies), "policy profile")
+        for index, name in enumerate(campaign.profiles)
+    ]
+    for key, name, known, what in named:
+        if known and name not in known:
+            yield file.problem(key, f"no {what} {name!r}", expected=" or ".join(sorted(known)),
+                               nearest=nearest(name, known), rule="unknown-name")  # fmt: skip
+    texts = campaign.notice.text if campaign.notice else {}
+    for lang in campaign.languages:
+        if campaign.notice and lang not in texts:
+            yield file.problem(("notice", "text"), f"no text in {lang}",
+                               expected="one in each of " + ", ".join(campaign.languages),
+                               nearest=nearest(lang, texts), rule="language")  # fmt: skip
+    for lang in texts:
+        if lang not in campaign.languages:
+            yield file.problem(("notice", "text", lang), "the campaign does not speak this",
+                               expected="one of " + ", ".join(campaign.languages),
+                               nearest=nearest(lang, campaign.languages),
+                               rule="language")  # fmt: skip
+    for index, line in enumerate(campaign.lines):
+        if line in campaign.lines[:index]:
+            yield file.problem(("lines", index), f"line {line} is there twice", rule="twice")
+        elif defaults.lines and line not in defaults.lines:
+            yield file.problem(("lines", index), f"there is no line {line}",
+                               expected=f"{min(defaults.lines)} to {max(defaults.lines)}",
+                               rule="line")  # fmt: skip
+
+
+def _hours(campaign: Campaign, file: TomlFile) -> Iterator[Problem]:
+    told: set[str] = set()
+    for day, (key, hours) in campaign.when.by_day().items():
+        try:
+            Windows.of({day: hours})
+        except ValueError:
+            if key not in told:
+                yield file.problem(
+                    ("when", key),
+                    "two of its windows overlap",
+                    expected="windows one after the other",
+                    rule="overlap",
+                )
+        told.add(key)
+    if not any(hours for _, hours in campaign.when.by_day().values()):
+        yield file.problem(("when",), "no weekday has hours", expected="at least one window",
+                           rule="hours")  # fmt: skip
+
+
+def _days(campaign: Campaign, file: TomlFile, now: datetime) -> Iterator[Problem]:
+    when, stale = campaign.when, campaign.message.stale_after
+    places = ((("when", "start"), when.start), (("when", "end"), when.end),
+              (("message", "stale_after"), stale))  # fmt: skip
+    for key, instant in places:
+        # a day alone counts whole: a start of today is not past
+        if instant and instant < now and not (key[1] == "start" and _is_today(instant, now)):
+            yield file.problem(key, "is in the past", expected=f"later than {_told(now)}",
+                               rule="past")  # fmt: skip
+    begins = max(now, when.start) if when.start else now
+    for key, instant in places[1:]:
+        if instant and when.start and now <= instant <= when.start:
+            yield file.problem(
+                key,
+                "is not later than the start",
+                expected=f"later than {_told(when.start)}",
+                rule="order",
+            )
+    if campaign.from_list and campaign.kind == "dunning":
+        posted = campaign.from_list.posted_at
+        if posted > now:
+            yield file.problem(("list", "posted_at"), "is in the future",
+                               expected="when the payments in the list were posted last",
+                               rule="future")  # fmt: skip
+        elif posted + timedelta(hours=campaign.max_age_h) < begins:
+            yield file.problem(("list", "posted_at"), "is too old when the campaign begins",
+                               expected=f"at most {campaign.max_age_h:g} hours (max_age_h) before "
+                               f"{_told(begins)}", rule="stale")  # fmt: skip
+
+
+def _is_today(instant: datetime, now: datetime) -> bool:
+    here = now.astimezone(instant.tzinfo)
+    midnight = instant.hour == instant.minute == instant.second == 0
+    return midnight and instant.date() == here.date()
+
+
+def _told(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}"
