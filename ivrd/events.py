@@ -81,7 +81,8 @@ T_REFUSED = "T_REFUSED"
 `cause` the code of ITU-T Q.850 where there is one, `tech_cause` the protocol's own (SIP 404)."""
 
 T_FAULT = "T_FAULT"
-"""The dial failed by a fault of our own line, card or trunk. Answers `Dial`."""
+"""The dial failed by a fault of our own line, card or trunk. Answers `Dial`. `dialled` false: by
+no fault at all, but given up before anything was sent, as where the channel had been taken."""
 
 T_MACHINE = "T_MACHINE"
 """An answering machine, fax or modem answered, where the card can tell."""

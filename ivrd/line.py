@@ -433,7 +433,7 @@ class Line:
         if permit is None or permit.until <= self.clock.now():
             why = "no permit" if permit is None else "the permit is over"
             self._remark("dial_without_permit", why=why)
-            self.feed(Event(T_FAULT, order.id, {"cause": why}))
+            self.feed(Event(T_FAULT, order.id, {"cause": why, "dialled": False}))
             return
         timeout_s = max(1.0, talk.call.longest_wait_s - DIAL_MARGIN_S)
         self.channel.dial(order.id, permit, timeout_s=timeout_s)

@@ -146,7 +146,7 @@ class SoftwareChannel(Channel):
         if self.dead:
             return
         if self.state is not State.IDLE:
-            self._send(T_FAULT, id, {"cause": f"channel is {self.state.value}"})
+            self._send(T_FAULT, id, {"cause": f"channel is {self.state.value}", "dialled": False})
             return
         self.state = State.DIALLING
         self._end_call_faults()

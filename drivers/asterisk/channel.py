@@ -143,7 +143,8 @@ class AsteriskChannel(Channel):
         elif not _DIALLED.fullmatch(permit.number):
             why = "no telephone number"
         if why or options.endpoint is None:
-            self._send(T_FAULT, id, {"cause": why})
+            taken = self.state is not State.IDLE
+            self._send(T_FAULT, id, {"cause": why, **({"dialled": False} if taken else {})})
             return
         call = self._exchange.new_id()
         self._begin(State.DIALLING, call)
