@@ -209,7 +209,7 @@ def _targets() -> None:
         sa.UniqueConstraint("campaign", "account", name="uq_targets_campaign_account"),
     )
     op.create_index("ix_targets_account", "targets", ["account"])
-    op.create_index("ix_targets_due", "targets", ["campaign", "state", "next_at", "id"])
+    op.create_index("ix_targets_due", "targets", ["campaign", "zone", "state", "next_at", "id"])
 
 
 def _worklist() -> None:
