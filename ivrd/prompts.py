@@ -126,7 +126,7 @@ class Voices:
         except SpeechError as exc:
             raise SpeechError(f"sentence {say.sentence!r} ({tag}): {path!r}: {exc}") from None
         except KeyError:
-            lack = "an item without a prompt" if path in data else "is missing"
+            lack = "names no prompt" if path in data else "is missing"
             raise SpeechError(f"sentence {say.sentence!r} ({tag}): {path!r}: {lack}") from None
         return Utterance(say.sentence, tag, tuple(prompts))
 

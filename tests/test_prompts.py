@@ -37,6 +37,14 @@ DATA: dict[str, Json] = {
     "detail.seconds": 192,
     "detail.charge": 120,
     "detail.surcharge": 20,
+    "owed.amount": 123456,
+    "owed.months": 3,
+    "owed.due": "2026-09-20",
+    "promise_date": "2026-12-24",
+    "latest": "2026-12-31",
+    "how_to_pay": "how_to_pay",
+    "notice": "notice_supply",
+    "notice_date": "2026-11-25",
 }
 
 

@@ -221,7 +221,12 @@ READ_RIGHT = {
     "n_1_wan": "yi2 wan4",
     "n_1_yuan": "yi4 yuan2",
     "n_11_yuan": "shi2 yi1 yuan2",
-    "fen_21": "er4 shi2 yi1 fen1",
+    "fen_01": "ling2 yi1 fen1",
+    "due": "jiao1 fei4 jie2 zhi3 ri4 qi1 wei2",
+    "confirm_promise": "que4 ren4 qing3 an4 yi1, chong2 xin1 shu1 ru4 qing3 an4 er4.",
+    "wrong_number_noted": (
+        "hen3 bao4 qian4 da2 rao3 nin2, zhe4 ge5 hao4 ma3 yi3 jing1 deng1 ji4 wei2 cuo4 hao4."
+    ),
     "liang_yuan": "liang3 yuan2",
     "month_1": "yi1 yue4",
     "month_11": "shi2 yi1 yue4",

@@ -103,11 +103,11 @@ def _part(source: Source, name: str, table: Mapping[str, Any]) -> dict[str, Stat
     states = read_states(part, None)
     if len(source.problems) > before:
         return {}
-    first = f"{name}.{top['start']}"
+    first, known = part.prefix + top["start"], source.prefix + name
     inner = {state.name: _led(state, exits, part.prefix) for state in states.values()}
     # the state that uses the part is the part's first one, under the name others know
     return {
-        (name if key == first else key): _renamed(state, first, name)
+        (known if key == first else key): _renamed(state, first, known)
         for key, state in inner.items()
     }
 

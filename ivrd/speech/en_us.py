@@ -15,17 +15,12 @@ import datetime as dt
 
 from ivrd.speech.grammar import COMMON_IDS, Grammar, Ids
 
-_YEARS = range(2020, 2036)
-"""Years that are one prompt; others are put together."""
-
 _N = [f"n_{n}" for n in range(100)]
 _HUNDREDS = ["", *(f"h_{n}" for n in range(1, 10))]
 _SCALES = ((10**9, "billion"), (10**6, "million"), (10**3, "thousand"))
-_WITH_YUAN = frozenset({*_N, *_HUNDREDS[1:]})
-"""Numbers that are one prompt together with "yuan"."""
+_WITH_YUAN = frozenset({*_N[:20], *_HUNDREDS[1:]})
+"""Numbers that are one prompt together with "yuan"; the others are put together."""
 
-_YUAN = [[f"{n}_yuan"] for n in _N]
-_AND_FEN = [f"and_fen_{n}" for n in range(100)]
 _OH = [f"oh_{n}" for n in range(10)]
 
 
@@ -36,9 +31,8 @@ class EnglishUS(Grammar):
     def ids(self) -> frozenset[str]:
         """See `Grammar.ids`."""
         numbers = {*_N, *_HUNDREDS[1:], "minus", *(word for _, word in _SCALES)}
-        money = {f"{n}_yuan" for n in _WITH_YUAN} | {*_AND_FEN[1:], "yuan", "fen", "refund"}
-        dates = {f"year_{year}" for year in _YEARS} | {f"month_{n}" for n in range(1, 13)}
-        dates |= {f"day_{n}" for n in range(1, 32)}
+        money = {f"{n}_yuan" for n in _WITH_YUAN} | {"yuan", "fen", "refund"}
+        dates = {f"month_{n}" for n in range(1, 13)} | {f"day_{n}" for n in range(1, 32)}
         times = {*_OH[1:], "am", "pm", "noon", "midnight", "and"}
         times |= {f"{unit}{s}" for unit in ("hour", "minute", "second") for s in ("", "s")}
         return COMMON_IDS | numbers | money | dates | times
@@ -56,10 +50,8 @@ class EnglishUS(Grammar):
         yuan, rest = divmod(fen, 100)
         if not yuan and rest:
             return [*ids, _N[rest], "fen"]
-        ids += _YUAN[yuan] if yuan < 100 else _with_yuan(_number(yuan))
-        if rest:
-            ids.append(_AND_FEN[rest])
-        return ids
+        ids += _with_yuan(_number(yuan))
+        return [*ids, "and", _N[rest], "fen"] if rest else ids
 
     def month(self, year: int, month: int) -> Ids:
         """See `Grammar.month`: October twenty twenty-six."""
@@ -101,8 +93,6 @@ def _counted(n: int, unit: str) -> list[str]:
 
 
 def _year(year: int) -> list[str]:
-    if year in _YEARS:
-        return [f"year_{year}"]
     century, rest = divmod(year, 100)
     if not rest or (century % 10 == 0 and rest < 10):
         return _number(year)

@@ -17,6 +17,7 @@ kind           value                                  example
 ``digits``     digits, one by one                     ``"010"``
 ``phone``      a telephone number, one by one         ``"+8613800138000"``
 ``item``       code of a bill item, as in a mapping   ``"monthly_rent"``
+``prompt``     id of a prompt of the text list        ``"notice_supply"``
 =============  =====================================  ==========================
 """
 
@@ -214,6 +215,12 @@ def _item(value: object) -> Ids:
     return (item_prompt(value),)
 
 
+def _prompt(value: object) -> Ids:
+    if not isinstance(value, str) or not _CODE.fullmatch(value):
+        raise SpeechError("expected the id of a prompt")
+    return (value,)
+
+
 _SPEAKERS: dict[str, Callable[[Grammar], Speaker]] = {
     "integer": _integer,
     "money": _money,
@@ -226,6 +233,7 @@ _SPEAKERS: dict[str, Callable[[Grammar], Speaker]] = {
     "digits": lambda _: _digits,
     "phone": lambda _: _phone,
     "item": lambda _: _item,
+    "prompt": lambda _: _prompt,
 }
 
 KINDS = tuple(_SPEAKERS)

@@ -27,15 +27,13 @@ _THOUSANDS = ["", *(f"q_{n}" for n in range(1, 10))]
 _TWO, _TWO_THOUSAND = "liang", "q_liang"
 
 _UNITS = {
-    "yuan": frozenset({_TWO, *_N, *_ONE_TEN.values(), *_HUNDREDS[1:]}),
+    "yuan": frozenset({_TWO, *_N[:20], *_ONE_TEN.values(), *_HUNDREDS[1:]}),
     "wan": frozenset({_TWO, *_N[1:10]}),
     "yi": frozenset({_TWO, *_N[1:10]}),
 }
 """Numbers that are one prompt together with the unit behind them."""
 
-_YUAN = [[f"{n}_yuan"] for n in _N]
-_YUAN[2] = [f"{_TWO}_yuan"]
-_FEN = [f"fen_{n}" for n in range(60)]
+_FEN = [f"fen_{n}" for n in range(10)]
 _ZERO_FEN = [f"fen_0{n}" for n in range(10)]
 _JIAO = [f"jiao_{n}" for n in range(10)]
 
@@ -48,7 +46,7 @@ class MandarinCN(Grammar):
         """See `Grammar.ids`."""
         numbers = {*_N, *_ONE_TEN.values(), *_HUNDREDS[1:], *_THOUSANDS[1:], _TWO, _TWO_THOUSAND}
         with_unit = {f"{n}_{unit}" for unit, numbers_ in _UNITS.items() for n in numbers_}
-        money = {"refund", *_JIAO[1:], *_FEN[1:], *_ZERO_FEN, "jiao_liang", "fen_liang"}
+        money = {"refund", *_JIAO[1:], *_FEN[1:], *_ZERO_FEN, "jiao_liang", "fen_liang", "fen"}
         dates = {f"year_{year}" for year in _YEARS} | {f"month_{n}" for n in range(1, 13)}
         dates |= {f"day_{n}" for n in range(1, 32)} | {f"hour_{n}" for n in range(24)}
         words = {"minus", "nian", "zheng", "xiaoshi", "fenzhong", "miao"}
@@ -66,7 +64,7 @@ class MandarinCN(Grammar):
             fen = -fen
         yuan, rest = divmod(fen, 100)
         if yuan or not rest:
-            ids += _YUAN[yuan] if yuan < 100 else _with_unit(_number(yuan), "yuan")
+            ids += _with_unit(_counted(yuan), "yuan")
         if rest:
             ids += _jiao_and_fen(rest, leading=not yuan)
         return ids
@@ -88,7 +86,7 @@ class MandarinCN(Grammar):
         ids = [f"hour_{hour}"]
         if not minute and not second:
             return [*ids, "zheng"]
-        ids.append(_ZERO_FEN[minute] if minute < 10 else _FEN[minute])
+        ids += _minutes(minute)
         if second:
             ids += [*([_ZERO] if second < 10 else []), _N[second], "miao"]
         return ids
@@ -103,9 +101,9 @@ class MandarinCN(Grammar):
         if minute and not second:
             ids += [*_following(minute, ids), "fenzhong"]
         elif minute and ids:
-            ids.append(_ZERO_FEN[minute] if minute < 10 else _FEN[minute])
+            ids += _minutes(minute)
         elif minute:
-            ids.append("fen_liang" if minute == 2 else _FEN[minute])
+            ids += ["fen_liang"] if minute == 2 else _minutes(minute, zero=False)
         if second or not ids:
             ids += [*_following(second, ids, skipped=not minute), "miao"]
         return ids
@@ -114,6 +112,13 @@ class MandarinCN(Grammar):
 def _counted(n: int) -> list[str]:
     """Return a number before what it counts: 2 is 两."""
     return [_TWO] if n == 2 else _number(n)
+
+
+def _minutes(n: int, *, zero: bool = True) -> list[str]:
+    """Return minutes as 分; one digit has a `zero` before it."""
+    if n < 10:
+        return [_ZERO_FEN[n] if zero else _FEN[n]]
+    return [_N[n], "fen"]
 
 
 def _following(n: int, before: list[str], *, skipped: bool = False) -> list[str]:

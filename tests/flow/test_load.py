@@ -64,6 +64,26 @@ def test_names_inside_a_part_begin_with_its_place(tmp_path: Path) -> None:
     assert flow.sources == (tmp_path / "f.toml", tmp_path / "p.toml")
 
 
+def test_part_may_use_a_part_under_its_own_place(tmp_path: Path) -> None:
+    (tmp_path / "sentences.toml").write_text("a = []\n")
+    (tmp_path / "inner.toml").write_text(
+        'part = "inner"\nstart = "one"\nexits = ["U_OK"]\n'
+        '[one]\nsay = ["a"]\nT_EOF = "two"\n[two]\nsay = ["a"]\nT_EOF = "U_OK"\n'
+    )
+    (tmp_path / "outer.toml").write_text(
+        'part = "outer"\nstart = "first"\nexits = ["U_OK"]\n'
+        '[first]\nsay = ["a"]\nT_EOF = "proof"\n[proof]\nuse = "inner"\nU_OK = "U_OK"\n'
+    )
+    (tmp_path / "f.toml").write_text(
+        'flow = "f"\nstart = "idle"\ncall_s = 9\n[idle]\nT_RING = "x"\n'
+        '[x]\nuse = "outer"\nU_OK = "idle"\n'
+    )
+    flow = load_flow(tmp_path / "f.toml", {})
+    assert {name: [e.to for e in s.edges.values()] for name, s in flow.states.items()} == {
+        "idle": ["x"], "x": ["x.proof"], "x.proof": ["x.proof.two"], "x.proof.two": ["idle"],
+    }  # fmt: skip
+
+
 def test_copy_keeps_what_it_does_not_say_otherwise(tmp_path: Path) -> None:
     (tmp_path / "sentences.toml").write_text("a = []\nb = []\n")
     (tmp_path / "f.toml").write_text(

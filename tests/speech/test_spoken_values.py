@@ -53,6 +53,9 @@ WRONG = [
     ("item", "../welcome"),
     ("item", "月租费"),
     ("item", 3),
+    ("prompt", ""),
+    ("prompt", "../welcome"),
+    ("prompt", None),
 ]
 
 
@@ -77,7 +80,7 @@ def test_any_value_is_spoken_or_refused(kind: str, value: object) -> None:
     except SpeechError:
         return
     assert ids
-    assert kind == "item" or set(ids) <= GRAMMAR.ids
+    assert kind in {"item", "prompt"} or set(ids) <= GRAMMAR.ids
 
 
 def test_an_unknown_kind_has_no_speaker() -> None:
