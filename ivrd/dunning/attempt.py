@@ -1,0 +1,147 @@
+"""Follows one reminder call on its line, and says what came of it (product D4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ivrd.commands import Command, Play
+from ivrd.dunning.closing import AttemptResult
+from ivrd.events import (
+    T_BUSY,
+    T_EOF,
+    T_FAULT,
+    T_LC,
+    T_LCON,
+    T_MACHINE,
+    T_NOANS,
+    T_REFUSED,
+    Data,
+    Event,
+    Refusal,
+)
+from ivrd.line import Line
+from ivrd.records import CallRecord
+from ivrd.store.states import Outcome
+
+MESSAGE = "you_owe"
+"""The sentence with which the message begins; a play that has it is the message."""
+
+_REFUSALS: Mapping[str, Outcome] = {
+    Refusal.UNALLOCATED: Outcome.UNALLOCATED,
+    Refusal.INCOMPLETE: Outcome.UNALLOCATED,
+    Refusal.CHANGED: Outcome.UNALLOCATED,
+    Refusal.OUT_OF_SERVICE: Outcome.OUT_OF_SERVICE,
+    Refusal.REJECTED: Outcome.REJECTED,
+}
+
+_NETWORK = frozenset({3, 34, 38, 41, 42, 43, 44, 47})
+"""Causes of ITU-T Q.850 of network or trunk: no route, no circuit, congestion, out of order."""
+
+_LATE = (
+    # what a call came to, once somebody answered: the most telling note first
+    ("transferred", Outcome.TRANSFERRED),
+    ("told_in_full", Outcome.TOLD),
+    ("settled", Outcome.SETTLED),
+    ("machine", Outcome.MACHINE),
+)
+
+
+class Follower:
+    """Takes the events of one call; `done` is told once what came of it."""
+
+    def __init__(self, line: Line, done: Callable[[AttemptResult], None]) -> None:
+        self._line = line
+        self._done = done
+        self._failed: Event | None = None
+        self._answered = False
+        self._machine = False
+        self._plays: dict[int, float] = {}
+        """Lengths of the message's plays, by their id."""
+        self._heard_s = 0.0
+        self._length_s = 0.0
+
+    def took(self, step: tuple[Event, Sequence[Command]]) -> None:
+        """Take note of what the record will need."""
+        event, commands = step
+        name = event.name
+        if name in {T_BUSY, T_NOANS, T_REFUSED, T_FAULT, T_LC}:
+            self._failed = self._failed or event
+        elif name == T_LCON:
+            self._answered = True
+        elif name == T_MACHINE:
+            self._machine = True
+        elif name == T_EOF and event.id in self._plays:
+            self._message_ended(event)
+        for command in commands:
+            if isinstance(command, Play) and any(s.sentence == MESSAGE for s in command.sentences):
+                self._plays[command.id] = 0.0
+
+    def _message_ended(self, event: Event) -> None:
+        """Keep how much of the message was heard, of the play of which most was."""
+        talk = self._line.talk
+        if talk is None or event.id is None:
+            return
+        heard = event.data.get("heard_s")
+        heard_s = float(heard) if isinstance(heard, (int, float)) else 0.0
+        length_s = sum(utterance.duration_s for utterance in talk.spoken)
+        if heard_s >= self._heard_s:
+            self._heard_s, self._length_s = heard_s, length_s
+
+    def ended(self, record: CallRecord) -> None:
+        """Say what came of it."""
+        self._done(self._outcome(record))
+
+    def _outcome(self, record: CallRecord) -> AttemptResult:
+        notes = frozenset(record.notes)
+        percent = 0
+        if self._length_s:
+            percent = min(100, round(100 * self._heard_s / self._length_s))
+        return AttemptResult(
+            self._word(record, notes),
+            cause=_raw(self._failed),
+            call=record.call,
+            answered=self._answered,
+            confirmed="confirmed" in notes,
+            heard_s=round(self._heard_s, 2),
+            heard_percent=percent,
+            lasted_s=record.lasted_s,
+            notes=tuple(record.notes),
+        )
+
+    def _word(self, record: CallRecord, notes: frozenset[str]) -> Outcome:
+        if self._machine:
+            return Outcome.MACHINE
+        if not self._answered:
+            return self._unanswered(record)
+        for note, outcome in _LATE:
+            if note in notes:
+                return outcome
+        if "confirmed" in notes and self._heard_s > 0:
+            return Outcome.TOLD_IN_PART
+        return Outcome.NOT_CONFIRMED
+
+    def _unanswered(self, record: CallRecord) -> Outcome:
+        event = self._failed
+        if event is None:
+            # nobody said why: it was ended before, by the operator or by a fault of ours
+            return Outcome.NO_ANSWER if "no_answer" in record.notes else Outcome.CANCELLED
+        if event.name == T_BUSY:
+            return Outcome.BUSY
+        if event.name == T_NOANS:
+            return Outcome.NO_ANSWER if event.data.get("rang", True) else Outcome.OUT_OF_SERVICE
+        if event.name == T_REFUSED:
+            return _REFUSALS.get(str(event.data.get("reason")), Outcome.NETWORK)
+        if event.data.get("dialled") is False:
+            return Outcome.CANCELLED
+        if event.name == T_LC:
+            return Outcome.UNKNOWN  # a card that went away while it dialled: it may have rung
+        return Outcome.NETWORK if event.data.get("cause") in _NETWORK else Outcome.LINE_FAULT
+
+
+def _raw(event: Event | None) -> str | None:
+    """Return the raw cause as the card told it; no number of a person stands in it."""
+    if event is None:
+        return None
+    data: Data = event.data
+    parts = [str(data[key]) for key in ("cause", "tech_cause") if data.get(key) is not None]
+    return " ".join([event.name, *parts])

@@ -1,0 +1,412 @@
+"""Finds somebody to call for a free line: the debtor who is due, read anew, and let through.
+
+Blocking: it asks the billing data and the store. The billing data is read outside of any
+transaction; the gate then decides in the one that writes the attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from ivrd.billing.entities import Arrears
+from ivrd.card import DialPermit
+from ivrd.dunning.case import Case, Held, Holidays, Reason
+from ivrd.dunning.gate import Gate
+from ivrd.dunning.running import Campaigns, Running
+from ivrd.errors import BillingDown, BillingError, BillingSlow
+from ivrd.events import Data, Json
+from ivrd.store import tables
+from ivrd.store.engine import Store
+from ivrd.store.states import CampaignState, TargetState
+from ivrd.store.switches import KILL, is_on
+
+AT_ONCE = 16
+"""Debtors that are taken from the store at a time."""
+
+MOST = 64
+"""Debtors that one question looks at before it comes back, so that no line waits long for it."""
+
+HELD_S = 60.0
+"""When to ask again for a debtor who is held until something happens, not until an instant."""
+
+BILLING_S = 20.0
+"""When to ask again after the billing data did not answer."""
+
+_t = tables.targets.c
+_a = tables.campaigns.c
+
+_WIDE = frozenset(
+    {
+        Reason.KILL_SWITCH, Reason.CAMPAIGN_NOT_RUNNING, Reason.POLICY_UNKNOWN,
+        Reason.POLICY_NOT_IN_FORCE, Reason.CALENDAR_UNKNOWN, Reason.HOLIDAY,
+        Reason.OUTSIDE_WINDOW, Reason.QUIET_HOURS, Reason.OUTER_HOURS, Reason.FAULT,
+    }
+)  # fmt: skip
+"""Reasons that hold every debtor of a campaign in one time zone."""
+
+_PASSING = frozenset({Reason.TARGET_NOT_WAITING, Reason.NOT_DUE})
+"""Reasons that say no more than that somebody else was quicker."""
+
+_OF_NUMBER = frozenset(
+    {Reason.NUMBER_INVALID, Reason.NUMBER_BLOCKED, Reason.DO_NOT_CALL, Reason.NOT_ALLOWED}
+)
+"""Reasons that lie in the number: another one of the same debtor may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A free line that wants somebody to call."""
+
+    node: str
+    card: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody to call: the gate's permit, and what the flow is told."""
+
+    permit: DialPermit
+    facts: Data
+    campaign: str
+    flow: str
+    lang: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """Nobody may be called now: why, and when to ask again (None: when something changes)."""
+
+    why: str
+    until: datetime | None = None
+
+
+class Owed:
+    """What a debtor owes now, as the billing data says it."""
+
+    def __init__(self, arrears: Callable[[str], tuple[Arrears, ...]]) -> None:
+        self._arrears = arrears
+
+    def fen(self, running: Running, row: Row[Any]) -> int:
+        """Return the amount in fen, 0 where it is settled. Raises `BillingError`."""
+        campaign = running.campaign
+        if campaign.kind == "notice" or campaign.choose is None:
+            return int(row.amount_fen)
+        groups, products = campaign.choose.groups, campaign.choose.products
+        return sum(
+            one.amount_fen
+            for one in self._arrears(row.account)
+            if (not groups or one.group in groups) and (not products or one.product in products)
+        )
+
+
+class Claims:
+    """Answers the question who is to be called next."""
+
+    def __init__(
+        self,
+        store: Store,
+        gate: Gate,
+        campaigns: Campaigns,
+        owed: Owed,
+        new_attempt: Callable[[datetime], str],
+    ) -> None:
+        self._store = store
+        self._gate = gate
+        self._campaigns = campaigns
+        self._owed = owed
+        self._new_attempt = new_attempt
+        self._asleep: dict[tuple[int, str | None], Held] = {}
+        """Campaigns of which the gate lets nobody in that time zone through, until when."""
+
+    def claim(self, slot: Slot) -> Claim | Nobody:
+        """Return somebody to call on a line, or why nobody is.
+
+        Raises `StoreError`. A campaign of which nobody is left is done.
+        """
+        now = self._store.now()
+        nobody: list[Nobody] = []
+        killed, running = self._store.read(
+            lambda tx: (is_on(tx, KILL), self._campaigns.running(tx))
+        )
+        if killed:
+            return Nobody("the kill switch is on")
+        for campaign in running:
+            lines = campaign.campaign.lines
+            if lines and slot.line not in lines:
+                nobody.append(Nobody(f"{campaign.campaign.name} is for other lines"))
+                continue
+            found = self._of(campaign, slot, now)
+            if isinstance(found, Claim):
+                return found
+            nobody.append(found)
+        if not running:
+            return Nobody("no campaign is running")
+        return _soonest_of(nobody)
+
+    def _of(self, running: Running, slot: Slot, now: datetime) -> Claim | Nobody:
+        """Return somebody of one campaign, its time zones in turn."""
+        if running.campaign.when.start and now < running.campaign.when.start:
+            return self._waits(
+                running, Nobody("its start has not come", running.campaign.when.start)
+            )
+        nobody: list[Nobody] = []
+        for zone in self._store.read(lambda tx: _zones(tx, running.id)):
+            asleep = self._asleep.get((running.id, zone))
+            if asleep is not None and asleep.until is not None and now < asleep.until:
+                nobody.append(Nobody(asleep.detail, asleep.until))
+                continue
+            found = self._in_zone(running, zone, slot, now)
+            if isinstance(found, Claim):
+                return found
+            if found is not None:
+                nobody.append(found)
+        if not nobody:
+            return self._store.transact(lambda tx: _done(tx, running.id, now))
+        return self._waits(running, _soonest_of(nobody))
+
+    def _waits(self, running: Running, nobody: Nobody) -> Nobody:
+        """Say in the store what a campaign waits for, where that is news."""
+        self._store.transact(
+            lambda tx: tx.execute(
+                update(tables.campaigns)
+                .where(_a.id == running.id, func.coalesce(_a.waits_for, "") != nobody.why)
+                .values(waits_for=nobody.why)
+            )
+        )
+        return nobody
+
+    def _in_zone(
+        self, running: Running, zone: str | None, slot: Slot, now: datetime
+    ) -> Claim | Nobody | None:
+        """Return somebody of one time zone; None where all of it are through."""
+        for looked, row in enumerate(self._due(running, zone, now)):
+            if looked == MOST:
+                return Nobody("many debtors are held", now)
+            try:
+                owed_fen = self._owed.fen(running, row)
+            except BillingError as error:
+                return Nobody(_why_no_billing(error), now + timedelta(seconds=BILLING_S))
+            case = self._case(running, row, slot, owed_fen, now)
+            verdict = self._store.transact(partial(self._ask, row=row, case=case))
+            if isinstance(verdict, DialPermit):
+                self._asleep.pop((running.id, zone), None)
+                return Claim(
+                    verdict, facts_of(running, row, verdict), running.campaign.name,
+                    running.campaign.flow, row.lang,
+                )  # fmt: skip
+            if verdict.reason in _WIDE:
+                self._asleep[running.id, zone] = verdict
+                return Nobody(verdict.detail, verdict.until)
+        return self._store.read(lambda tx: _next_due(tx, running.id, zone, now))
+
+    def _due(self, running: Running, zone: str | None, now: datetime) -> Iterator[Row[Any]]:
+        """Yield debtors who are due, promises first, each once."""
+        seen: set[int] = set()
+        while True:
+            rows = [
+                row
+                for row in self._store.read(lambda tx: _due_rows(tx, running.id, zone, now))
+                if row.id not in seen
+            ]
+            if not rows:
+                return
+            seen.update(row.id for row in rows)
+            yield from rows
+
+    def _case(
+        self, running: Running, row: Row[Any], slot: Slot, owed_fen: int, now: datetime
+    ) -> Case:
+        campaign = running.campaign
+        zone = running.zone_of(row.zone)
+        listed = campaign.choose is None
+        return Case(
+            attempt=self._new_attempt(now),
+            campaign=running.id,
+            target=row.id,
+            account=row.account,
+            person=row.person,
+            debt=row.account,
+            number=row.numbers[min(row.number_at, len(row.numbers) - 1)] if row.numbers else "",
+            zone=zone,
+            caller_id=campaign.caller_id,
+            node=slot.node,
+            card=slot.card,
+            line=slot.line,
+            windows=running.windows,
+            kind=campaign.kind,
+            holidays=Holidays(campaign.when.holidays),
+            profiles=tuple(campaign.profiles),
+            owed_fen=owed_fen,
+            read_at=running.posted_at if listed else now,
+            posted_at=running.posted_at,
+            max_age_h=campaign.max_age_h,
+            stale_after=_end_of(campaign.message.stale_after, zone),
+            source="list" if listed else "account",
+        )
+
+    def _ask(self, tx: Connection, row: Row[Any], case: Case) -> DialPermit | Held:
+        """Ask the gate, and write down what becomes of a debtor whom it holds."""
+        now = self._store.now()
+        verdict = self._gate.permit(tx, case, now)
+        if isinstance(verdict, Held):
+            if verdict.reason not in _PASSING | _WIDE:
+                _hold(tx, row, verdict, now)
+        elif row.held is not None:
+            tx.execute(
+                update(tables.targets).where(_t.id == row.id).values(held=None, held_detail=None)
+            )
+        return verdict
+
+
+def _soonest_of(nobody: Sequence[Nobody]) -> Nobody:
+    """Return the one that makes sense to ask again first; without an instant, last."""
+    return min(nobody, key=_until)
+
+
+def _until(one: Nobody) -> datetime:
+    return one.until or datetime.max.replace(tzinfo=UTC)
+
+
+def _why_no_billing(error: BillingError) -> str:
+    if isinstance(error, BillingSlow):
+        return "the billing data did not answer in time"
+    if isinstance(error, BillingDown):
+        return "the billing data cannot be reached"
+    return "the billing data is not as the mapping says"
+
+
+def _end_of(day: Any, zone: ZoneInfo) -> datetime | None:
+    """Return the end of a day on a debtor's clock."""
+    if day is None:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(), zone)
+
+
+def facts_of(running: Running, row: Row[Any], permit: DialPermit) -> dict[str, Json]:
+    """Return what the flow is told of this call."""
+    campaign = running.campaign
+    return {
+        "number": permit.number,
+        "account": row.account,
+        "attempt": permit.attempt,
+        "campaign": campaign.name,
+        "confirm_by_digits": campaign.message.confirm == "digits",
+        "message_times": campaign.message.times,
+    }
+
+
+# -- the store's rows ------------------------------------------------------------------------------
+
+_DUE_COLUMNS = (
+    _t.id, _t.account, _t.person, _t.numbers, _t.number_at, _t.amount_fen, _t.months, _t.due,
+    _t.lang, _t.zone, _t.held, _t.state,
+)  # fmt: skip
+
+
+def _in(zone: str | None) -> Any:
+    return _t.zone.is_(None) if zone is None else _t.zone == zone
+
+
+def _due_rows(tx: Connection, campaign: int, zone: str | None, now: datetime) -> list[Row[Any]]:
+    """Return some debtors who are due: those with a promise, then the longest due."""
+    rows: list[Row[Any]] = []
+    for state in (TargetState.PROMISED, TargetState.WAITING):
+        query = (
+            select(*_DUE_COLUMNS)
+            .where(_t.campaign == campaign, _t.state == state.value, _t.next_at <= now, _in(zone))
+            .order_by(_t.next_at, _t.id)
+            .limit(AT_ONCE)
+        )
+        rows.extend(tx.execute(query))
+    return rows
+
+
+def _zones(tx: Connection, campaign: int) -> list[str | None]:
+    """Return the time zones of a campaign's debtors, the node's own (None) first.
+
+    From zone to zone along the index: a campaign has a million debtors and a few zones.
+    """
+    of_campaign = _t.campaign == campaign
+    zones: list[str | None] = []
+    if tx.execute(select(_t.id).where(of_campaign, _t.zone.is_(None)).limit(1)).first():
+        zones.append(None)
+    zone: str | None = ""
+    while zone is not None:
+        after = select(func.min(_t.zone)).where(of_campaign, _t.zone > zone)
+        zone = tx.execute(after).scalar()
+        if zone is not None:
+            zones.append(zone)
+    return zones
+
+
+def _next_due(tx: Connection, campaign: int, zone: str | None, now: datetime) -> Nobody | None:
+    """Return when the next debtor of a zone is due; None where all of it are through."""
+    found: list[datetime] = []
+    for state in (TargetState.WAITING, TargetState.PROMISED):
+        at = tx.execute(_soonest(campaign, zone, state)).scalar()
+        if at is not None:
+            found.append(at)
+    if found:
+        at = max(min(found), now)
+        return Nobody(f"the next debtor is due at {at:%Y-%m-%d %H:%M} UTC", at)
+    if tx.execute(_soonest(campaign, zone, TargetState.CALLING)).scalar() is not None:
+        return Nobody("the last calls are under way")
+    return None
+
+
+def _soonest(campaign: int, zone: str | None, state: TargetState) -> Any:
+    return (
+        select(_t.next_at)
+        .where(_t.campaign == campaign, _in(zone), _t.state == state.value)
+        .order_by(_t.next_at)
+        .limit(1)
+    )
+
+
+def _done(tx: Connection, campaign: int, now: datetime) -> Nobody:
+    """Take a campaign as done of which nobody is left; another daemon may have debtors on call."""
+    for zone in _zones(tx, campaign):
+        left = _next_due(tx, campaign, zone, now)
+        if left is not None:
+            return left
+    tx.execute(
+        update(tables.campaigns)
+        .where(_a.id == campaign, _a.state == CampaignState.RUNNING.value)
+        .values(state=CampaignState.DONE.value, ended_at=now)
+    )
+    return Nobody("done: nobody is left")
+
+
+def _hold(tx: Connection, row: Row[Any], held: Held, now: datetime) -> None:
+    """Write down that a debtor is held, and when to ask again, or that there is no more asking."""
+    values: dict[str, Any] = {
+        "held": held.reason.value, "held_detail": held.detail, "held_at": now,
+    }  # fmt: skip
+    what, next_at = "held", held.until or now + timedelta(seconds=HELD_S)
+    if held.final and held.reason in _OF_NUMBER and row.number_at + 1 < len(row.numbers):
+        values["number_at"], next_at = row.number_at + 1, now
+    elif held.final:
+        what, next_at = "ended", now
+        state = TargetState.SETTLED if held.reason is Reason.SETTLED else TargetState.EXCLUDED
+        if held.reason is Reason.MESSAGE_STALE:
+            state = TargetState.EXHAUSTED
+        values |= {"state": state.value, "why": held.reason.value, "ended_at": now}
+        if state is TargetState.SETTLED:
+            values["paid_at"] = now
+    values["next_at"] = next_at
+    tx.execute(update(tables.targets).where(_t.id == row.id).values(**values))
+    if row.held != held.reason.value or what == "ended":
+        tx.execute(
+            insert(tables.decisions).values(
+                target=row.id, at=now, what=what, reason=held.reason.value,
+                detail=held.detail, next_at=None if what == "ended" else next_at,
+            )
+        )  # fmt: skip

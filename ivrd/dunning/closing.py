@@ -1,0 +1,219 @@
+"""Writes what came of an attempt: one transaction for all that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+
+from ivrd.dunning.retry import Again, Past, Why, next_step
+from ivrd.dunning.running import Running
+from ivrd.store import tables
+from ivrd.store.debtors import set_class
+from ivrd.store.promises import open_promise
+from ivrd.store.states import (
+    COSTS_NOTHING,
+    EFFECTIVE,
+    DebtorClass,
+    Outcome,
+    Task,
+)
+from ivrd.store.worklist import open_task
+
+SET_BY = "ivrd"
+"""Who sets a debtor's class after a call, where no operator did."""
+
+TASK_DAYS = 3
+"""Days until a task of the worklist is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """What came of an attempt; `cause` is the raw one, `call` names the call in the line's log.
+
+    `heard_s` and `heard_percent` say how much of the message was heard.
+    """
+
+    outcome: Outcome
+    cause: str | None = None
+    call: str | None = None
+    answered: bool = False
+    confirmed: bool = False
+    heard_s: float = 0.0
+    heard_percent: int = 0
+    lasted_s: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+_attempt = tables.attempts
+_target = tables.targets
+
+_open_attempt = select(_attempt).where(_attempt.c.id == bindparam("attempt"))
+_past_attempts = (
+    select(_attempt.c.began_at, _attempt.c.number, _attempt.c.outcome, _attempt.c.notes)
+    .where(_attempt.c.target == bindparam("target"), _attempt.c.outcome.is_not(None))
+    .order_by(_attempt.c.began_at, _attempt.c.id)
+)
+_the_target = select(_target).where(_target.c.id == bindparam("target"))
+
+
+def attempt_of(tx: Connection, attempt: str) -> Row[Any] | None:
+    """Return the row of an attempt."""
+    return tx.execute(_open_attempt, {"attempt": attempt}).one_or_none()
+
+
+def close_attempt(
+    tx: Connection, attempt: str, result: AttemptResult, now: datetime, running: Running
+) -> bool:
+    """Close an attempt: outcome, ledger, reservations, the debtor's next step.
+
+    False, and nothing changed, where it has an outcome already.
+    """
+    row = attempt_of(tx, attempt)
+    if row is None or row.outcome is not None:
+        return False
+    _write_result(tx, row, result, now)
+    _release(tx, attempt, result.outcome)
+    target = tx.execute(_the_target, {"target": row.target}).one()
+    past = _past(tx, target)
+    ended, before = past[-1], past[:-1]
+    zone = running.zone_of(target.zone)
+    promised = _promised(tx, target.account)
+    step = next_step(
+        running.campaign.retry,
+        running.campaign.promise,
+        ended,
+        before,
+        now,
+        numbers=len(target.numbers),
+        zone=zone,
+        opening=running.opening(zone),
+        promised=promised,
+    )
+    _move_target(tx, target, step, result, now)
+    _class_debtor(tx, target, result, step, now)
+    return True
+
+
+def _write_result(tx: Connection, row: Row[Any], result: AttemptResult, now: datetime) -> None:
+    tx.execute(
+        update(_attempt).where(_attempt.c.id == row.id),
+        {
+            "outcome": result.outcome.value,
+            "cause": result.cause,
+            "call": result.call,
+            "answered": result.answered,
+            "confirmed": result.confirmed,
+            "heard_s": result.heard_s,
+            "heard_percent": result.heard_percent,
+            "lasted_s": result.lasted_s,
+            "notes": list(result.notes),
+            "ended_at": now,
+        },
+    )
+
+
+def _release(tx: Connection, attempt: str, outcome: Outcome) -> None:
+    """Let go of person and number, and set the ledger right."""
+    reserved, ledger = tables.reservations, tables.ledger
+    tx.execute(delete(reserved).where(reserved.c.attempt == attempt))
+    if outcome in COSTS_NOTHING:
+        tx.execute(delete(ledger).where(ledger.c.attempt == attempt))
+    elif outcome in EFFECTIVE:
+        tx.execute(update(ledger).where(ledger.c.attempt == attempt).values(effective=True))
+
+
+def _past(tx: Connection, target: Row[Any]) -> list[Past]:
+    """Return the target's closed attempts, oldest first, the one just closed last."""
+    places = {number: place for place, number in enumerate(target.numbers)}
+    return [
+        Past(row.began_at, places.get(row.number, 0), Outcome(row.outcome), frozenset(row.notes))
+        for row in tx.execute(_past_attempts, {"target": target.id})
+    ]
+
+
+def _promised(tx: Connection, account: str) -> date | None:
+    promise = open_promise(tx, account)
+    return promise.pay_by if promise is not None else None
+
+
+def _move_target(
+    tx: Connection, target: Row[Any], step: Again | Any, result: AttemptResult, now: datetime
+) -> None:
+    """Write the debtor's next step, and why."""
+    values: dict[str, Any] = {"why": step.why.value, "held": None, "held_detail": None}
+    next_at: datetime | None = None
+    if isinstance(step, Again):
+        next_at = step.at
+        values |= {"state": step.state.value, "next_at": step.at, "number_at": step.number_index}
+    else:
+        values |= {"state": step.state.value, "ended_at": now}
+    if result.outcome not in COSTS_NOTHING:
+        values["tries"] = target.tries + 1
+    if result.outcome is Outcome.TOLD:
+        values["told_at"] = now
+    tx.execute(update(_target).where(_target.c.id == target.id).values(**values))
+    tx.execute(
+        insert(tables.decisions).values(
+            target=target.id, at=now, what="retry" if next_at else "ended",
+            reason=step.why.value, detail=result.outcome.value, next_at=next_at,
+        )
+    )  # fmt: skip
+
+
+# -- how the debtor stands (product D7) ------------------------------------------------------------
+
+_BY_KEY: Mapping[str, DebtorClass] = {
+    "promise": DebtorClass.WILL_PAY,
+    "says_paid": DebtorClass.WILL_PAY,
+    "wrong_number": DebtorClass.UNREACHABLE,
+    "do_not_call": DebtorClass.REFUSES,
+    "dispute": DebtorClass.REFUSES,
+}
+"""What the debtor keyed, by the flow's note; the first that is there decides."""
+
+_BY_END: Mapping[Why, DebtorClass] = {
+    Why.UNALLOCATED: DebtorClass.UNREACHABLE,
+    Why.OUT_OF_SERVICE: DebtorClass.UNREACHABLE,
+    Why.WRONG_NUMBER: DebtorClass.UNREACHABLE,
+}
+"""Why a debtor is called no more, where that says how they stand."""
+
+_TASKS: Mapping[DebtorClass, Task] = {
+    DebtorClass.UNREACHABLE: Task.FIND_NUMBER,
+    DebtorClass.REFUSES: Task.SUPERVISOR,
+}
+
+
+def _class_debtor(
+    tx: Connection, target: Row[Any], result: AttemptResult, step: Any, now: datetime
+) -> None:
+    """Set the debtor's class by what was keyed or found out, and the task that follows."""
+    found = _class_of(result, step)
+    if found is None:
+        return
+    task = _TASKS.get(found)
+    due = (now + timedelta(days=TASK_DAYS)).date()
+    set_class(
+        tx, target.account, found, SET_BY, now,
+        next_action=task.value if task else None, next_at=None,
+    )  # fmt: skip
+    if task is not None and not isinstance(step, Again):
+        open_task(
+            tx, target.account, task, now, due,
+            campaign=target.campaign, text=result.outcome.value,
+        )  # fmt: skip
+
+
+def _class_of(result: AttemptResult, step: Any) -> DebtorClass | None:
+    for note, found in _BY_KEY.items():
+        if note in result.notes:
+            return found
+    if not isinstance(step, Again) and step.why in _BY_END:
+        return _BY_END[step.why]
+    if result.outcome in {Outcome.TOLD, Outcome.TOLD_IN_PART}:
+        return DebtorClass.UNDECIDED
+    return None
