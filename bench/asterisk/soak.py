@@ -1,10 +1,10 @@
 """Calls while Asterisk is killed under them; no call, line or record may be lost.
 
-python -m bench.asterisk.soak [--calls 240] [--kills 3]
+python -m bench.asterisk.soak [--calls 240] [--kills 3] [--concurrent 32]
 
 Each kill has its share of the calls. Asterisk dies at a moment that a seed chooses while they are
-up, and is back a second later. Then every line must wait for a call again, Asterisk must have no
-channel, and every call that a caller heard must have its record, begun and ended.
+up, and is back a second later. In the end every single call is accounted for: what its telephone
+did, what it heard, and what ivrd's line logs say of it must make one story.
 """
 
 from __future__ import annotations
@@ -17,23 +17,41 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.asterisk.bill import PHONE, last_month
-from bench.asterisk.callers import RAMP_S, Callers
+from bench.asterisk.callers import RAMP_S
 from bench.asterisk.exchange import Exchange
+from bench.asterisk.soak_callers import Caller, SoakCallers
+from bench.asterisk.soak_story import Kill, stories
 from bench.tables import table
 from tests.real.private_asterisk import TRUNK_HOST, missing
 
 KEYS = ((0.5, last_month()), (2.0, "1"), (2.8, PHONE + "#"))
-TALK_S = 6.0
+TALK_S = 20.0
+"""Into the bill, so that 128 calls at once take less than half a core."""
+
 DEAD_S = 1.0
 BACK_S = 60.0
 """Within this, every line must be back."""
 
-_BEGUN = re.compile(r"(?m)^\S+ \S+ @ ")
-_ENDED = re.compile(r"(?m)^\S+ \S+ # ended ")
+QUIET_S = 1.0
+"""How often it is looked whether all is quiet."""
+
+
+@dataclass
+class Soak:
+    """What has happened so far."""
+
+    callers: list[Caller] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    slowest_s: float = 0.0
+    memory_mb: list[float] = field(default_factory=list)
+    """Of ivrd, after each round."""
 
 
 def main() -> int:
@@ -41,7 +59,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.asterisk.soak", description=__doc__)
     parser.add_argument("--calls", type=int, default=240)
     parser.add_argument("--kills", type=int, default=3)
-    parser.add_argument("--at-once", type=int, default=32, help="calls that are up together")
+    parser.add_argument("--concurrent", type=int, default=32, help="calls up together; 32 a card")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="an empty folder for logs and settings")
     options = parser.parse_args()
@@ -58,50 +76,73 @@ def main() -> int:
 
 
 def _soak(folder: Path, options: argparse.Namespace) -> tuple[list[Sequence[object]], list[str]]:
-    chance = random.Random(options.seed)
-    exchange = Exchange(folder, options.at_once)
-    callers = Callers(folder, TRUNK_HOST, exchange.asterisk.sip_port, KEYS)
-    lost: list[str] = []
-    made = heard = kills = 0
-    slowest_s = 0.0
+    began_s = time.monotonic()
+    exchange = Exchange(folder, options.concurrent)
+    with (folder / "ivrd.toml").open("a", encoding="utf-8") as file:
+        # a call is found by its caller's number
+        file.write('[log]\nprivate = "clear"\n')
+    callers = SoakCallers(folder, TRUNK_HOST, exchange.asterisk.sip_port, KEYS)
+    soak = Soak()
     try:
         exchange.start_ivrd()
-        while made < options.calls:
-            calls = min(options.at_once, options.calls - made)
-            killer = None
-            if kills < options.kills * (made + calls) // options.calls:
-                kills += 1
-                killer = _kill_after(exchange, chance.uniform(1.0, RAMP_S + TALK_S - 1.0))
-            made += calls
-            heard += len(callers.round(exchange.ways[0].numbers, calls, TALK_S))
-            if killer is not None:
-                killer.join()
-            back_s, idle = _until_idle(exchange)
-            slowest_s = max(slowest_s, back_s)
-            if idle < exchange.lines:
-                lost.append(f"{exchange.lines - idle} lines not back after {BACK_S:g} s")
-                break
+        _make_calls(exchange, callers, options, soak)
     finally:
         callers.close()
         exchange.stop()
-    begun, ended = _records(folder / "var" / "log")
-    if begun != ended:
-        lost.append(f"{begun - ended} records without an end")
-    if begun < heard:
-        lost.append(f"{heard - begun} calls that were heard and have no record")
-    return [
-        ["calls made", made], ["Asterisk killed", kills], ["calls heard by the caller", heard],
-        ["calls recorded", begun], ["records with an end", ended],
-        ["longest until every line was back, s", slowest_s],
-    ], lost  # fmt: skip
+    told, lost = stories(folder / "var" / "log", soak.callers, soak.kills)
+    lost += soak.lost + _errors(folder / "ivrd.out")
+    minutes = (time.monotonic() - began_s) / 60
+    rows: list[Sequence[object]] = [
+        ["calls made", len(soak.callers)],
+        ["Asterisk killed", len(soak.kills)],
+        *([f"  {story}", count] for story, count in told.calls.most_common()),
+        ["records of ivrd, begun and ended", told.records],
+        *([f"  line's remark {remark}", count] for remark, count in told.remarks.most_common()),
+        ["longest from Asterisk's start to the last line in service, s", told.back_s],
+        ["longest until every line was idle and no channel up, s", soak.slowest_s],
+        ["memory of ivrd, MB: after the first and the last round",
+         f"{soak.memory_mb[0]:.0f}, {soak.memory_mb[-1]:.0f}"],
+        ["minutes", minutes],
+    ]  # fmt: skip
+    return rows, lost
 
 
-def _kill_after(exchange: Exchange, wait_s: float) -> threading.Thread:
+def _make_calls(
+    exchange: Exchange, callers: SoakCallers, options: argparse.Namespace, soak: Soak
+) -> None:
+    chance = random.Random(options.seed)
+    while len(soak.callers) < options.calls:
+        calls = min(options.concurrent, options.calls - len(soak.callers))
+        due = options.kills * (len(soak.callers) + calls) // options.calls
+        killer = None
+        if len(soak.kills) < due:
+            killer = _kill_after(exchange, chance.uniform(1.0, RAMP_S + TALK_S - 1.0), soak.kills)
+        soak.callers += callers.calls(
+            exchange.ways[0].numbers, calls, TALK_S, lambda: exchange.asterisk.boots
+        )
+        if killer is not None:
+            killer.join()
+        back_s, idle = _until_idle(exchange)
+        soak.slowest_s = max(soak.slowest_s, back_s)
+        soak.memory_mb.append(_memory_mb(exchange))
+        heard = sum(caller.heard for caller in soak.callers[-calls:])
+        sys.stderr.write(
+            f"{len(soak.callers)} calls, {len(soak.kills)} kills; heard {heard} of {calls}, "
+            f"quiet after {back_s:.1f} s\n"
+        )
+        if idle < exchange.lines:
+            soak.lost.append(f"{exchange.lines - idle} lines not back after {BACK_S:g} s")
+            return
+
+
+def _kill_after(exchange: Exchange, wait_s: float, kills: list[Kill]) -> threading.Thread:
     def kill() -> None:
         time.sleep(wait_s)
+        dead_s = time.time()
         exchange.asterisk.kill()
         time.sleep(DEAD_S)
         asyncio.run(exchange.asterisk.start())
+        kills.append(Kill(dead_s, time.time()))
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -117,16 +158,26 @@ def _until_idle(exchange: Exchange) -> tuple[float, int]:
             return took_s, idle
         if took_s > BACK_S:
             return took_s, idle
-        time.sleep(0.2)
+        time.sleep(QUIET_S)
 
 
-def _records(logs: Path) -> tuple[int, int]:
-    """Return how many calls the line logs tell the beginning and the end of."""
-    texts = [file.read_text(encoding="utf-8") for file in sorted(logs.glob("line-*.log*"))]
-    return (
-        sum(len(_BEGUN.findall(text)) for text in texts),
-        sum(len(_ENDED.findall(text)) for text in texts),
+def _memory_mb(exchange: Exchange) -> float:
+    process = exchange.ways[0].process
+    if process is None:
+        raise RuntimeError("ivrd does not run")
+    text = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmRSS:\s+(\d+) kB", text)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def _errors(log: Path) -> list[str]:
+    """Return what ivrd itself took for an error, each kind once."""
+    found = Counter(
+        re.sub(r"timestamp=\S+ ", "", line)
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if "level=error" in line or "level=critical" in line or "Traceback" in line
     )
+    return [f"{count} x in ivrd's log: {what}" for what, count in found.most_common(20)]
 
 
 if __name__ == "__main__":
