@@ -167,8 +167,8 @@ class Message(Rules):
     times: int = Field(default=2, ge=1, le=9)
     """How often the message is played while nobody keys anything."""
 
-    stale_after: End | None = None
-    """From when it is true no more and is not spoken; a day alone is its last."""
+    stale_after: date | None = None
+    """The last day on which it may be spoken, where the debtor is."""
 
     confirm: Literal["key", "digits"] = "key"
     """How the person shows to be the holder, before anything private is spoken."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from ivrd.dunning.hours import Windows
@@ -104,23 +104,24 @@ def _hours(campaign: Campaign, file: TomlFile) -> Iterator[Problem]:
 
 
 def _days(campaign: Campaign, file: TomlFile, now: datetime) -> Iterator[Problem]:
-    when, stale = campaign.when, campaign.message.stale_after
-    places = ((("when", "start"), when.start), (("when", "end"), when.end),
-              (("message", "stale_after"), stale))  # fmt: skip
+    when = campaign.when
+    stale = campaign.message.stale_after
+    places: list[tuple[tuple[str, str], datetime | None]] = [
+        (("when", "start"), when.start),
+        (("when", "end"), when.end),
+        (("message", "stale_after"), _end_of(stale, now) if stale else None),
+    ]
     for key, instant in places:
         # a day alone counts whole: a start of today is not past
         if instant and instant < now and not (key[1] == "start" and _is_today(instant, now)):
             yield file.problem(key, "is in the past", expected=f"later than {_told(now)}",
                                rule="past")  # fmt: skip
-    begins = max(now, when.start) if when.start else now
     for key, instant in places[1:]:
         if instant and when.start and now <= instant <= when.start:
-            yield file.problem(
-                key,
-                "is not later than the start",
-                expected=f"later than {_told(when.start)}",
-                rule="order",
-            )
+            yield file.problem(key, "is not later than the start",
+                               expected=f"later than {_told(when.start)}",
+                               rule="order")  # fmt: skip
+    begins = max(now, when.start) if when.start else now
     if campaign.from_list and campaign.kind == "dunning":
         posted = campaign.from_list.posted_at
         if posted > now:
@@ -137,6 +138,10 @@ def _is_today(instant: datetime, now: datetime) -> bool:
     here = now.astimezone(instant.tzinfo)
     midnight = instant.hour == instant.minute == instant.second == 0
     return midnight and instant.date() == here.date()
+
+
+def _end_of(day: date, now: datetime) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), now.tzinfo)
 
 
 def _told(instant: datetime) -> str:
