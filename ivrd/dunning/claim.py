@@ -42,7 +42,7 @@ BILLING_S = 20.0
 _t = tables.targets.c
 _a = tables.campaigns.c
 
-_WIDE = frozenset(
+WIDE = frozenset(
     {
         Reason.KILL_SWITCH, Reason.CAMPAIGN_NOT_RUNNING, Reason.POLICY_UNKNOWN,
         Reason.POLICY_NOT_IN_FORCE, Reason.CALENDAR_UNKNOWN, Reason.HOLIDAY,
@@ -54,7 +54,7 @@ _WIDE = frozenset(
 _PASSING = frozenset({Reason.TARGET_NOT_WAITING, Reason.NOT_DUE})
 """Reasons that say no more than that somebody else was quicker."""
 
-_OF_NUMBER = frozenset(
+OF_NUMBER = frozenset(
     {Reason.NUMBER_INVALID, Reason.NUMBER_BLOCKED, Reason.DO_NOT_CALL, Reason.NOT_ALLOWED}
 )
 """Reasons that lie in the number: another one of the same debtor may do."""
@@ -194,7 +194,7 @@ class Claims:
                 owed_fen = self._owed.fen(running, row)
             except BillingError as error:
                 return Nobody(_why_no_billing(error), now + timedelta(seconds=BILLING_S))
-            case = self._case(running, row, slot, owed_fen, now)
+            case = case_of(running, row, slot, self._new_attempt(now), owed_fen, now)
             verdict = self._store.transact(partial(self._ask, row=row, case=case))
             if isinstance(verdict, DialPermit):
                 self._asleep.pop((running.id, zone), None)
@@ -202,7 +202,7 @@ class Claims:
                     verdict, facts_of(running, row, verdict), running.campaign.name,
                     running.campaign.flow, row.lang,
                 )  # fmt: skip
-            if verdict.reason in _WIDE:
+            if verdict.reason in WIDE:
                 self._asleep[running.id, zone] = verdict
                 return Nobody(verdict.detail, verdict.until)
         return self._store.read(lambda tx: _next_due(tx, running.id, zone, now))
@@ -221,49 +221,51 @@ class Claims:
             seen.update(row.id for row in rows)
             yield from rows
 
-    def _case(
-        self, running: Running, row: Row[Any], slot: Slot, owed_fen: int, now: datetime
-    ) -> Case:
-        campaign = running.campaign
-        zone = running.zone_of(row.zone)
-        listed = campaign.choose is None
-        return Case(
-            attempt=self._new_attempt(now),
-            campaign=running.id,
-            target=row.id,
-            account=row.account,
-            person=row.person,
-            debt=row.account,
-            number=row.numbers[min(row.number_at, len(row.numbers) - 1)] if row.numbers else "",
-            zone=zone,
-            caller_id=campaign.caller_id,
-            node=slot.node,
-            card=slot.card,
-            line=slot.line,
-            windows=running.windows,
-            kind=campaign.kind,
-            holidays=Holidays(campaign.when.holidays),
-            profiles=tuple(campaign.profiles),
-            owed_fen=owed_fen,
-            read_at=running.posted_at if listed else now,
-            posted_at=running.posted_at,
-            max_age_h=campaign.max_age_h,
-            stale_after=_end_of(campaign.message.stale_after, zone),
-            source="list" if listed else "account",
-        )
-
     def _ask(self, tx: Connection, row: Row[Any], case: Case) -> DialPermit | Held:
         """Ask the gate, and write down what becomes of a debtor whom it holds."""
         now = self._store.now()
         verdict = self._gate.permit(tx, case, now)
         if isinstance(verdict, Held):
-            if verdict.reason not in _PASSING | _WIDE:
+            if verdict.reason not in _PASSING | WIDE:
                 _hold(tx, row, verdict, now)
         elif row.held is not None:
             tx.execute(
                 update(tables.targets).where(_t.id == row.id).values(held=None, held_detail=None)
             )
         return verdict
+
+
+def case_of(
+    running: Running, row: Any, slot: Slot, attempt: str, owed_fen: int, now: datetime
+) -> Case:
+    """Return what the gate is asked about a debtor: `row` is one of `targets`, or as such."""
+    campaign = running.campaign
+    zone = running.zone_of(row.zone)
+    listed = campaign.choose is None
+    return Case(
+        attempt=attempt,
+        campaign=running.id,
+        target=row.id,
+        account=row.account,
+        person=row.person,
+        debt=row.account,
+        number=row.numbers[min(row.number_at, len(row.numbers) - 1)] if row.numbers else "",
+        zone=zone,
+        caller_id=campaign.caller_id,
+        node=slot.node,
+        card=slot.card,
+        line=slot.line,
+        windows=running.windows,
+        kind=campaign.kind,
+        holidays=Holidays(campaign.when.holidays),
+        profiles=tuple(campaign.profiles),
+        owed_fen=owed_fen,
+        read_at=running.posted_at if listed else now,
+        posted_at=running.posted_at,
+        max_age_h=campaign.max_age_h,
+        stale_after=_end_of(campaign.message.stale_after, zone),
+        source="list" if listed else "account",
+    )
 
 
 def _soonest_of(nobody: Sequence[Nobody]) -> Nobody:
@@ -391,7 +393,7 @@ def _hold(tx: Connection, row: Row[Any], held: Held, now: datetime) -> None:
         "held": held.reason.value, "held_detail": held.detail, "held_at": now,
     }  # fmt: skip
     what, next_at = "held", held.until or now + timedelta(seconds=HELD_S)
-    if held.final and held.reason in _OF_NUMBER and row.number_at + 1 < len(row.numbers):
+    if held.final and held.reason in OF_NUMBER and row.number_at + 1 < len(row.numbers):
         values["number_at"], next_at = row.number_at + 1, now
     elif held.final:
         what, next_at = "ended", now
