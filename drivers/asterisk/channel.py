@@ -350,7 +350,8 @@ class AsteriskChannel(Channel):
     def _dial_told(self, call: str, reply: Reply) -> None:
         if call == self._call and self.state is State.DIALLING and not reply.ok:
             # where nothing came back there may be a call all the same: on hook ends it
-            self._dial_ends((T_FAULT, {"cause": reply.why}), ends_itself=reply.status > 0)
+            cause = f"{reply.why}; dialled through {self._exchange.options.endpoint}"
+            self._dial_ends((T_FAULT, {"cause": cause}), ends_itself=reply.status > 0)
 
     def _dial_times_out(self) -> None:
         self._exchange.send(rest.hang_up(self._call, "no_answer"))

@@ -29,6 +29,10 @@ EVENTS = (
 it, Asterisk (22.10) carries requests out and never answers."""
 
 _OVER_WEBSOCKET = {20: 14, 21: 9, 22: 4}
+_NUMBER = re.compile(r"\+?\d{3,}")
+_WORDS = 120
+"""How much is kept of what Asterisk says of a failure."""
+
 _VERSION = re.compile(r"(?:certified[-/])?(\d+)\.(\d+)")
 
 
@@ -83,8 +87,16 @@ class Reply:
 
     @property
     def why(self) -> str:
-        """What went wrong, short."""
-        return f"HTTP {self.status}" if self.status else "no answer"
+        """What went wrong, short: Asterisk's own words, with no number of a person in them."""
+        if not self.status:
+            return "no answer"
+        try:
+            told = json.loads(self.body)
+            words = str(told.get("message") or told.get("error") or "")
+        except (ValueError, AttributeError):
+            words = ""
+        words = _NUMBER.sub("…", " ".join(words.split()))[:_WORDS]
+        return f"HTTP {self.status}: {words}" if words else f"HTTP {self.status}"
 
 
 def answer(call: str) -> Request:

@@ -49,11 +49,11 @@ class StandIn:
     def names(self) -> list[str]:
         return [event.name for event in self.sent]
 
-    def reply(self, status: int = 204, index: int = -1) -> None:
+    def reply(self, status: int = 204, index: int = -1, body: str = "") -> None:
         """Reply to a request; the last one unless said otherwise."""
         done = self.asked[index][1]
         if done:
-            done(Reply(status))
+            done(Reply(status, body))
 
     def tell(self, event: dict[str, Any]) -> None:
         """Give an event to whom its call belongs, as the card does."""

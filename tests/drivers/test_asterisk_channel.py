@@ -154,8 +154,9 @@ def test_a_hang_up_that_fails_is_tried_again(status: int) -> None:
 def test_a_dial_that_asterisk_cannot_make_is_a_fault() -> None:
     stand_in = StandIn()
     stand_in.channel.dial(1, PERMIT, 10)
-    stand_in.reply(500)
-    assert stand_in.sent == [Event("T_FAULT", 1, {"cause": "HTTP 500"})]
+    stand_in.reply(500, body='{"error": "Allocation failed for 13800138000"}')
+    cause = "HTTP 500: Allocation failed for …; dialled through PJSIP/{digits}@trunk"
+    assert stand_in.sent == [Event("T_FAULT", 1, {"cause": cause})]
     stand_in.channel.on_hook(2)
     assert stand_in.sent[-1] == Event("T_ONH", 2)
     assert len(stand_in.asked) == 1, "there is nothing to hang up"
@@ -169,6 +170,20 @@ def test_a_dial_without_any_reply_is_hung_up_all_the_same() -> None:
     assert stand_in.asked[-1][0].method == "DELETE"
     stand_in.reply(404)
     assert stand_in.names == ["T_FAULT", "T_ONH"]
+
+
+@pytest.mark.parametrize("status", [200, 500, 0])
+def test_a_late_reply_to_the_last_dial_says_nothing_of_the_next(status: int) -> None:
+    stand_in = StandIn()
+    stand_in.channel.dial(1, PERMIT, 10)
+    late = len(stand_in.asked) - 1
+    stand_in.channel.on_hook(2)
+    stand_in.tell(event("ChannelDestroyed", PLACED))
+    stand_in.channel.dial(3, PERMIT, 10)
+    stand_in.reply(status, late)
+    assert stand_in.sent == [Event("T_ONH", 2)]
+    stand_in.tell(event("StasisStart", "ivrd.ivrd.T.2", args=["out"]))
+    assert stand_in.sent[1:] == [Event("T_LCON", 3)]
 
 
 def test_an_answer_after_the_time_is_hung_up_and_not_told() -> None:
