@@ -117,14 +117,14 @@ def enquiry_actions(
             takes=("account", "proof"),
             may_take=("caller",),
             answers={U_OK: {}, U_ERR: {}, U_LOCKED: {}, **_LOST},
-            do=_told_apart(check.do),
+            do=told_apart(check.do),
             private=frozenset({"account", "proof", "caller"}),
         ),
         Action(
             "read_bill",
             takes=("account", "month"),
             answers={U_OK: {"bill": _BILL}, U_NONE: {}, U_NOT_READY: {}, **_LOST},
-            do=_told_apart(bills.read),
+            do=told_apart(bills.read),
             private=frozenset({"account"}),
         ),
         _detail("first_detail", bills.first),
@@ -138,7 +138,7 @@ def _find(name: str, takes: str, do: Do, gives: Shape) -> Action:
         name,
         takes=(takes,),
         answers={U_OK: gives, U_NONE: {}, **_LOST},
-        do=_told_apart(do),
+        do=told_apart(do),
         private=frozenset({takes, "account"}),
     )
 
@@ -159,12 +159,12 @@ def _detail(name: str, do: Do) -> Action:
             U_SLOW: at,
             U_DOWN: at,
         },
-        do=_told_apart(do, lambda args: {"position": _position(args)}),
+        do=told_apart(do, lambda args: {"position": _position(args)}),
         private=frozenset({"account", "detail.other"}),
     )
 
 
-def _told_apart(do: Do, gives: Callable[[Data], Data] = lambda _: {}) -> Do:
+def told_apart(do: Do, gives: Callable[[Data], Data] = lambda _: {}) -> Do:
     """Return `do` with the ways in which a database brings no answer told apart."""
 
     def answer(args: Data) -> Answer:
