@@ -159,8 +159,24 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Make each skip a failure where IVRD_NO_SKIP is set: CI has installed what tests need."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("IVRD_NO_SKIP"):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,  # noqa: ARG001 - the hook's signature
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Do the same where a whole file is skipped, which no test of its tells."""
+    report = yield
+    if report.skipped:
+        _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if os.environ.get("IVRD_NO_SKIP"):
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"IVRD_NO_SKIP is set, yet: {why}"
-    return report
