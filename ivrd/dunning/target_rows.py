@@ -1,0 +1,30 @@
+"""One debtor on the way into a campaign, from the billing data or from a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """A debtor as the campaign will keep it: numbers in E.164, the main one first.
+
+    `person` is what frequency rules count a person by. `call_from` is the earliest moment for
+    the first call. `refused` says why there is no number that may be dialled (a word of
+    `ivrd.dunning.case.Reason`), `refused_detail` in a sentence that holds no number.
+    """
+
+    account: str = field(repr=False)
+    person: str = field(repr=False)
+    numbers: tuple[str, ...] = field(repr=False)
+    amount_fen: int = 0
+    months: int = 1
+    due: date | None = None
+    product: str | None = None
+    group: str | None = None
+    lang: str | None = None
+    zone: str | None = None
+    call_from: datetime | None = None
+    refused: str | None = None
+    refused_detail: str | None = None
