@@ -1,14 +1,18 @@
-"""What the gate is asked, and what it answers: a case, the rules, a reason why not."""
+"""What the gate is asked, knows and answers: a case, the rules, a history, a reason why not."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from ivrd.dunning.frequency import Past
+from ivrd.dunning.hours import (
+    Holidays as Holidays,  # noqa: PLC0414 - exported: whoever makes a case needs it
+)
 from ivrd.dunning.hours import Windows
 from ivrd.dunning.policy import Policy
 
@@ -70,13 +74,33 @@ class Reason(StrEnum):
     """The gate itself failed, and lets nobody through."""
 
 
+WIDE = frozenset(
+    {
+        Reason.KILL_SWITCH, Reason.CAMPAIGN_NOT_RUNNING, Reason.POLICY_UNKNOWN,
+        Reason.POLICY_NOT_IN_FORCE, Reason.CALENDAR_UNKNOWN, Reason.HOLIDAY,
+        Reason.OUTSIDE_WINDOW, Reason.QUIET_HOURS, Reason.OUTER_HOURS,
+    }
+)  # fmt: skip
+"""Reasons that hold every debtor of a campaign in one time zone."""
+
+OF_NUMBER = frozenset(
+    {
+        Reason.FOREIGN_NUMBER, Reason.NUMBER_INVALID, Reason.NUMBER_BLOCKED, Reason.DO_NOT_CALL,
+        Reason.NOT_ALLOWED,
+    }
+)  # fmt: skip
+"""Reasons that lie in the number: another one of the same debtor may do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A call that is not made: why, in one sentence, and when it makes sense to ask again.
 
-    `until` is the earliest instant at which, were nothing else to happen, this call would not be
-    held for this reason; before it, it is held. None: no instant lifts it, an event must (an
-    operator, the end of another call, newer billing data). `final`: never in this campaign.
+    `until`: as long as nothing else happens, this call is held at every instant before it, and at
+    it no longer for this reason. For a reason of `WIDE` it is when the hours let anybody of the
+    campaign in that zone through, whatever else may hold this one debtor. None: no instant lifts
+    it, an event must (an operator, the end of another call, newer billing data). `final`: never
+    in this campaign; for a reason of `OF_NUMBER`, never at this number.
     `detail` names no person and no number.
     """
 
@@ -84,15 +108,6 @@ class Held:
     detail: str
     until: datetime | None = None
     final: bool = False
-
-
-class Holidays(StrEnum):
-    """What a campaign does on a public holiday."""
-
-    CLOSED = "closed"
-    AS_SUNDAY = "as-sunday"
-    OPEN = "open"
-    """The calendar is not asked at all: neither for holidays nor for make-up workdays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +178,32 @@ class GateRules:
     """An allow list, in E.164: with one, no other number is dialled."""
     lease_s: float = 120.0
     """Seconds after which an attempt is taken for lost, unless its lease is renewed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPromise:
+    """A promise to pay that is open; `reminded`: the one reminder of it was given."""
+
+    pay_by: date
+    made_at: datetime
+    reminded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that the gate asks the store about a case."""
+
+    killed: bool = False
+    campaign_runs: bool = True
+    target_waits: bool = True
+    due_at: datetime | None = None
+    """When the retry rules want the target called."""
+    numbers: tuple[str, ...] | None = None
+    """The target's own; None where there is nothing to hold the case's number against."""
+    do_not_call: str | None = None
+    """Why the number is on the list; None where it is not."""
+    person_busy: bool = False
+    number_busy: bool = False
+    promise: OpenPromise | None = None
+    calls: tuple[Past, ...] = ()
+    """Earlier calls of person, number or debt, as far back as the rules look."""
