@@ -187,3 +187,10 @@ TASKS: Words = {
     "dispute": ("dispute", "异议处理"),
     "call_back": ("call back", "回电"),
 }
+
+WHY_LISTED: Words = {
+    "asked": ("asked not to be called", "用户要求"),
+    "wrong_number": ("wrong number", "号码有误"),
+    "list": ("from a list", "名单导入"),
+    "operator": ("by an operator", "操作员添加"),
+}

@@ -59,17 +59,16 @@ REMARKS = ((_NOT_RANDOMISED, _NOT_RANDOMISED_ZH), (_AT_LEAST, _AT_LEAST_ZH))
 
 
 def open_debts(tx: Connection, since: datetime) -> list[str]:
-    """Return the accounts, of campaigns made after `since`, of which no payment was seen yet."""
-    t = targets.c
+    """Return the accounts, of campaigns made after `since`, of which no payment was seen yet.
+
+    Only of campaigns that were chosen from the billing data: it need not know those of a list.
+    """
+    t, c = targets.c, campaigns.c
+    recent = select(c.id, c.settings).where(c.made_at >= since, c.kind == "dunning")
+    chosen = [row.id for row in tx.execute(recent) if row.settings.get("choose") is not None]
     query = (
         select(t.account)
-        .join(campaigns, campaigns.c.id == t.campaign)
-        .where(
-            t.paid_at.is_(None),
-            t.state != TargetState.SETTLED,
-            campaigns.c.made_at >= since,
-            campaigns.c.kind == "dunning",
-        )
+        .where(t.campaign.in_(chosen), t.paid_at.is_(None), t.state != TargetState.SETTLED)
         .distinct()
         .order_by(t.account)
     )

@@ -22,6 +22,7 @@ from ivrd.dunning.columns import (
     SHEETS_ONLY,
     TARGET_STATES,
     TASKS,
+    WHY_LISTED,
     WIDE,
     Column,
     Kind,
@@ -29,8 +30,17 @@ from ivrd.dunning.columns import (
     Report,
     Row,
 )
+from ivrd.dunning.reasons import REASONS
 from ivrd.store.states import OPEN_TARGETS, TargetState
-from ivrd.store.tables import attempts, campaigns, debtors, promises, targets, worklist
+from ivrd.store.tables import (
+    attempts,
+    campaigns,
+    debtors,
+    do_not_call,
+    promises,
+    targets,
+    worklist,
+)
 
 PAGE = 1000
 """Rows fetched at a time."""
@@ -127,7 +137,7 @@ PROGRESS_COLUMNS = (
         "campaign_state", "state", "任务状态", Kind.WORD, words=CAMPAIGN_STATES, from_width=WIDE
     ),
     Column("state", "debtors", "用户状态", Kind.WORD, words=TARGET_STATES),
-    Column("why", "why", "原因"),
+    Column("why", "why", "原因", Kind.WORD, words=REASONS),
     Column("count", "count", "户数", Kind.NUMBER),
     Column("share", "share", "占比", Kind.PERCENT),
     Column("amount_fen", "owed", "欠费", Kind.MONEY),
@@ -319,3 +329,25 @@ def work(
     )  # fmt: skip
     rows = ((*row[:4], row[4][0] if row[4] else None, *row[5:]) for row in streamed(tx, query))
     return Report("worklist", ("Worklist", "催缴记录表"), WORK_COLUMNS, rows, zone)
+
+
+LISTED_COLUMNS = (
+    Column("number", "number", "号码", private=Private.NUMBER),
+    Column("why", "why", "原因", Kind.WORD, words=WHY_LISTED),
+    Column("account", "not of account", "非此户号", private=Private.ACCOUNT, from_width=WIDE),
+    Column("added_at", "since", "加入时间", Kind.INSTANT),
+    Column("added_by", "by", "操作人"),
+    Column("removed_at", "taken off", "移除时间", Kind.INSTANT, from_width=WIDE),
+    Column("removed_by", "by", "移除人", from_width=WIDE),
+)
+
+
+def do_not_call_list(tx: Connection, zone: tzinfo, *, with_removed: bool = False) -> Report:
+    """Return the numbers that nobody is to call; those taken off the list too, where asked for."""
+    d = do_not_call.c
+    query = select(
+        d.number, d.why, d.account, d.added_at, d.added_by, d.removed_at, d.removed_by
+    ).order_by(d.id)
+    if not with_removed:
+        query = query.where(d.removed_at.is_(None))
+    return Report("dnc", ("Do not call", "免呼名单"), LISTED_COLUMNS, streamed(tx, query), zone)

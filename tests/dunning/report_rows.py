@@ -20,7 +20,7 @@ def hours(count: float) -> datetime:
 
 def campaign(tx: Connection, name: str = "arrears", **values: Any) -> int:
     """Make a campaign; return its id."""
-    row = {"kind": "dunning", "state": "running", "settings": {}, "made_at": hours(-72),
+    row = {"kind": "dunning", "state": "running", "settings": {"choose": {}}, "made_at": hours(-72),
            "started_at": hours(-48), **values}  # fmt: skip
     key = tx.execute(insert(tables.campaigns).values(name=name, **row)).inserted_primary_key
     assert key is not None

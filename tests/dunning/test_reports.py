@@ -286,8 +286,8 @@ def test_a_payment_is_noted_once_and_for_every_campaign_that_has_the_debt(tx: Co
         of = campaign(tx, name)
         target(tx, of, "1", A)
         target(tx, of, "2", B, state="settled")
-    notice = campaign(tx, "outage", kind="notice")
-    target(tx, notice, "3", B)
+    target(tx, campaign(tx, "outage", kind="notice"), "3", B)
+    target(tx, campaign(tx, "listed", settings={"choose": None, "list": {}}), "4", B)
     assert effect.open_debts(tx, hours(-100)) == ["1"]
     assert effect.open_debts(tx, NOW) == []
     assert effect.note_payments(tx, NOW, ["1"]) == 2

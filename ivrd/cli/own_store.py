@@ -1,0 +1,86 @@
+"""ivrd's own store for commands: opened beside the daemon, every act of an operator audited."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from ivrd.cli.client import order
+from ivrd.cli.output import Refused
+from ivrd.config import Config
+from ivrd.dunning.numbers import NumberProblem
+from ivrd.dunning_settings import number_plan
+from ivrd.errors import ControlError
+from ivrd.store.audit import record
+from ivrd.store.engine import Store, open_store
+
+T = TypeVar("T")
+
+
+@contextmanager
+def own_store(config: Config) -> Iterator[Store]:
+    """Give the store of ivrd.toml, and close it after. Raises `StoreError`."""
+    config.data.mkdir(parents=True, exist_ok=True)
+    store = open_store(
+        config.store_url,
+        password_env=config.store.password_env,
+        password_file=config.store_password_file,
+    )
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def operator() -> str:
+    """Return the user of the operating system who gives this command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name; which of the two, Python's version says
+        return "unknown"
+
+
+def act(
+    store: Store,
+    action: str,
+    data: Mapping[str, Any],
+    job: Callable[[Connection, datetime, str], T],
+) -> T:
+    """Run what an operator ordered, with its audit row, in one transaction.
+
+    `job` is given the connection, the instant and who ordered it.
+    """
+    by = operator()
+
+    def both(tx: Connection) -> T:
+        now = store.now()
+        result = job(tx, now, by)
+        record(tx, now, by, action, data)
+        return result
+
+    return store.transact(both)
+
+
+def nudge(config: Config) -> bool:
+    """Let a daemon that runs look at the store at once; return whether one did.
+
+    It would look by itself within seconds, so that nothing is lost where none answers.
+    """
+    if not config.socket.exists():
+        return False
+    with suppress(ControlError, Refused):
+        order(config, "/dunning/wake")
+        return True
+    return False
+
+
+def number_in(config: Config, text: str) -> str | None:
+    """Return the number in E.164 that `text` reads as; None where it is none."""
+    with suppress(NumberProblem):
+        return number_plan(config).e164(text)
+    return None
