@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 
 from ivrd.billing.breaker import Breaker
@@ -18,6 +19,10 @@ from ivrd.billing.mapping import BillingMapping, load_mapping
 from ivrd.billing.reader import BillingReader
 from ivrd.card import Ability
 from ivrd.config import Config
+from ivrd.dunning.actions import FACTS as DUNNING_FACTS
+from ivrd.dunning.actions import dunning_actions
+from ivrd.dunning.gate import Gate
+from ivrd.dunning_settings import gate_of, reminder_settings
 from ivrd.enquiry import EnquirySettings, enquiry_actions
 from ivrd.errors import ConfigError, FlowError, MappingError, Problem, PromptError, nearest
 from ivrd.events import Json
@@ -28,8 +33,12 @@ from ivrd.flow.machine import FlowMachine
 from ivrd.flow.spec import Flow
 from ivrd.prompts import Voices
 from ivrd.service import Actions, Service
+from ivrd.store.engine import Store, open_store
 
-FACTS = ("several_languages", "closed", "own_line_only", "check_caller", "by_password", "caller")
+FACTS = (
+    "several_languages", "closed", "own_line_only", "check_caller", "by_password", "caller",
+    "ring_back",
+)  # fmt: skip
 """What the enquiry service tells a flow when a call starts."""
 
 
@@ -40,42 +49,79 @@ class Parts:
     config: Config
     mapping: BillingMapping
     reader: BillingReader
+    store: Store
+    gate: Gate | None
+    """Without a table [dunning] nobody is dialled."""
     registry: Registry
     machine: FlowMachine
     voices: Voices
     test_call: FlowMachine | None
     """The flow of a test call, where ivrd.toml lets one be placed."""
+    reminder: FlowMachine | None
+    """The flow of a reminder call, where ivrd.toml has dunning."""
     warnings: tuple[Problem, ...]
 
     def reloaded(self) -> Parts:
         """Return the same with flow and voice files read anew. Raises `ProblemsError`."""
         voices = load_voices(self.config, self.mapping)
         flow = load_enquiry(self.config, self.registry, voices)
-        test_call = load_test_call(self.config, voices)
-        return replace(self, machine=FlowMachine(flow), voices=voices, test_call=test_call)
+        return replace(
+            self,
+            machine=FlowMachine(flow),
+            voices=voices,
+            test_call=load_test_call(self.config, voices),
+            reminder=load_reminder(self.config, self.registry, voices),
+        )
 
     def close(self) -> None:
-        """Let go of the billing database."""
+        """Let go of the billing database and of the store."""
         self.reader.database.engine.dispose()
+        self.store.close()
 
 
-def assemble(config: Config, now: Callable[[], datetime]) -> Parts:
-    """Build all parts. Raises `ProblemsError` for whatever people wrote wrong.
+def assemble(config: Config, now: Callable[[], datetime], store: Store | None = None) -> Parts:
+    """Build all parts, on `store` or on the one that ivrd.toml names.
 
-    A billing database that cannot be reached is a warning: calls say so until it is back.
+    Raises `ProblemsError` for whatever people wrote wrong, `StoreError` where the store cannot be
+    opened. A billing database that cannot be reached is a warning: calls say so until it is back.
     """
     mapping = load_mapping(config.mapping)
     reader = open_billing(config, mapping)
-    registry = enquiry_actions(reader, now, enquiry_settings(config))
     voices = load_voices(config, mapping)
-    machine = FlowMachine(load_enquiry(config, registry, voices))
-    test_call = load_test_call(config, voices)
     check = check_billing(mapping, reader.database.engine)
     wrong = [problem for problem in check.problems if problem.rule != "down"]
     if wrong:
         raise MappingError(wrong)
-    warnings = (*check.warnings, *check.problems)
-    return Parts(config, mapping, reader, registry, machine, voices, test_call, warnings)
+    own = store or open_own_store(config)
+    try:
+        registry = actions_of(config, reader, now, own)
+        return Parts(
+            config=config,
+            mapping=mapping,
+            reader=reader,
+            store=own,
+            gate=gate_of(config, config.dunning) if config.dunning else None,
+            registry=registry,
+            machine=FlowMachine(load_enquiry(config, registry, voices)),
+            voices=voices,
+            test_call=load_test_call(config, voices),
+            reminder=load_reminder(config, registry, voices),
+            warnings=(*check.warnings, *check.problems),
+        )
+    except BaseException:
+        if store is None:
+            own.close()
+        raise
+
+
+def open_own_store(config: Config) -> Store:
+    """Open ivrd's own store. Raises `ConfigError` or `StoreError`."""
+    config.data.mkdir(parents=True, exist_ok=True)
+    return open_store(
+        config.store_url,
+        password_env=config.store.password_env,
+        password_file=config.store_password_file,
+    )
 
 
 def open_billing(config: Config, mapping: BillingMapping) -> BillingReader:
@@ -98,6 +144,18 @@ def open_billing(config: Config, mapping: BillingMapping) -> BillingReader:
     return BillingReader(mapping, engine, Breaker(time.monotonic))
 
 
+def actions_of(
+    config: Config,
+    reader: BillingReader,
+    now: Callable[[], datetime],
+    store: Store | None = None,
+) -> Registry:
+    """Return all that flows may ask for; without a `store` no debtor is reminded of anything."""
+    settings = enquiry_settings(config)
+    reminders = dunning_actions(reader, reminder_settings(config), store)
+    return {**enquiry_actions(reader, now, settings), **reminders}
+
+
 def enquiry_settings(config: Config) -> EnquirySettings:
     """Return what ivrd.toml says about the enquiry service."""
     enquiry = config.enquiry
@@ -117,6 +175,27 @@ def load_enquiry(config: Config, registry: Registry, voices: Voices) -> Flow:
     several = len(config.node.languages) > 1
     flow = load_flow(config.flow_file, registry)
     return _proved(flow, config, voices, facts=FACTS, fixed={"several_languages": several})
+
+
+def load_dunning(
+    config: Config, registry: Registry, voices: Voices, file: Path | None = None
+) -> Flow:
+    """Load the flow of a reminder, or `file`, and prove it for a card with every ability.
+
+    Raises `FlowError`.
+    """
+    flow = load_flow(file or dunning_file(config), registry)
+    return _proved(flow, config, voices, facts=DUNNING_FACTS, abilities=frozenset(Ability))
+
+
+def load_reminder(config: Config, registry: Registry, voices: Voices) -> FlowMachine | None:
+    """Load and prove the flow of a reminder; None without [dunning]. Raises `FlowError`."""
+    return FlowMachine(load_dunning(config, registry, voices)) if config.dunning else None
+
+
+def dunning_file(config: Config) -> Path:
+    """Return the file of the dunning flow, whether or not anybody is dialled."""
+    return config.dunning_flow_file or config.flows / "dunning.toml"
 
 
 def load_test_call(config: Config, voices: Voices) -> FlowMachine | None:
@@ -199,6 +278,7 @@ def enquiry_service(config: Config, parts: Parts, actions: Actions) -> Service:
         "own_line_only": disclosure == "own-line",
         "check_caller": disclosure == "checked",
         "by_password": config.enquiry.proof == "password",
+        "ring_back": bool(config.dunning and config.dunning.ring_back_days),
     }
 
     def facts(caller: str, called: str) -> dict[str, Json]:

@@ -18,9 +18,11 @@ from ivrd.card import Channel, VoiceCard
 from ivrd.clock import Clock, LoopClock
 from ivrd.commands import Say
 from ivrd.config import CardTable, Config, LinesTable
+from ivrd.dunning.clerk import ThreadClerk
 from ivrd.errors import CardError, ConfigError, IvrdError, Problem, nearest
 from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
+from ivrd.outbound import Outbound, outbound_of
 from ivrd.records import CallRecord, LineSettings
 from ivrd.runner import BillingHealth, PooledActions
 from ivrd.service import Service
@@ -33,6 +35,9 @@ RETRY_S = 5.0
 """First pause before a card that would not open is tried again; doubled up to `RETRY_MOST_S`."""
 
 RETRY_MOST_S = 60.0
+
+SAVE_S = 10.0
+"""How long outcomes may take to be written when the daemon stops; the rest is unknown then."""
 
 GRACE_S = 15.0
 """How long calls may take to end with a sentence when the daemon stops."""
@@ -80,10 +85,13 @@ class Daemon:
         self.clock: Clock
         self.service: Service
         self.billing: BillingHealth
+        self.outbound: Outbound | None = None
+        """Dunning, where ivrd.toml has it."""
         self.listeners: set[Callable[[Line], None]] = set()
         """Told when anything about a line has changed."""
         self._trials = Trials(config.dial)
         self._pool: LookupPool
+        self._clerk: ThreadClerk
         self._logs: dict[int, TraceFile] = {}
         self._openers: list[asyncio.Task[None]] = []
         self._preparing = asyncio.Lock()
@@ -105,6 +113,12 @@ class Daemon:
         self.billing = BillingHealth(self.clock.now)
         actions = PooledActions(self.parts.registry, self._pool, self.clock, self.billing)
         self.service = enquiry_service(self.config, self.parts, actions)
+        self._clerk = ThreadClerk()
+        self.outbound = outbound_of(
+            self.config, lambda: self.parts, self.clock, self._clerk, lambda: self.lines, actions
+        )
+        if self.outbound is not None:
+            await asyncio.to_thread(self.outbound.recover)
         self._openers = [
             asyncio.create_task(self._keep_open(state), name=f"card {name}")
             for name, state in self.cards.items()
@@ -119,6 +133,8 @@ class Daemon:
     async def stop(self) -> None:
         """End calls with a sentence, close cards, lookups and logs; safe to repeat."""
         self.stopping = True
+        if self.outbound is not None:
+            self.outbound.shut()
         for opener in self._openers:
             opener.cancel()
         await asyncio.gather(*self._openers, return_exceptions=True)
@@ -136,11 +152,22 @@ class Daemon:
             line.shut()
         for state in self.cards.values():
             await self._close_card(state)
+        await self._save()
         self._pool.close()
         self.parts.close()
         for log in self._logs.values():
             log.close()
         _log.info("stopped", calls=self.tally.calls)
+
+    async def _save(self) -> None:
+        """Let what came of the last calls be written."""
+        until_s = self.clock.monotonic() + SAVE_S
+        while self.outbound is not None and self.outbound.dialler.busy:
+            if self.clock.monotonic() > until_s:
+                _log.error("outcomes_not_written", attempts=self.outbound.dialler.counts.unsaved)
+                break
+            await asyncio.sleep(0.02)
+        await self._clerk.close()
 
     def _make_card(self, table: CardTable) -> CardState:
         found = {point.name: point for point in entry_points(group=CARDS)}
@@ -219,6 +246,8 @@ class Daemon:
         return line
 
     def _line_changed(self, line: Line) -> None:
+        if self.outbound is not None:
+            self.outbound.dialler.line_changed(line)
         for listener in tuple(self.listeners):
             listener(line)
 
@@ -264,10 +293,7 @@ class Daemon:
 
         Returns the lines in order. Raises `IvrdError` for a line that is not there.
         """
-        numbers = sorted(set(numbers))
-        unknown = [number for number in numbers if number not in self.lines]
-        if unknown:
-            raise IvrdError(f"no line {unknown[0]}; there are {_spans(list(self.lines))}")
+        numbers = self._known(numbers)
         for number in numbers:
             line = self.lines[number]
             line.stopped = stopped
@@ -275,6 +301,29 @@ class Daemon:
                 line.stop_call("stopped by the operator")
             self._line_changed(line)
         _log.info("enquiry_stopped" if stopped else "enquiry_started", lines=_spans(numbers))
+        return numbers
+
+    def set_dunning(
+        self, numbers: list[int], do: str, by: str, *, at: datetime | None, now: bool
+    ) -> list[int]:
+        """Start, stop or pause dunning on lines, at once or at an instant.
+
+        Returns the lines in order. Raises `IvrdError`: why not.
+        """
+        if self.outbound is None:
+            raise IvrdError("nobody is dialled: ivrd.toml has no table [dunning]")
+        numbers = self._known(numbers)
+        self.outbound.order(numbers, do, by, at=at, now=now)
+        for number in numbers:
+            self._line_changed(self.lines[number])
+        return numbers
+
+    def _known(self, numbers: list[int]) -> list[int]:
+        """Return line numbers in order, each once. Raises `IvrdError` for one that is not there."""
+        numbers = sorted(set(numbers))
+        unknown = [number for number in numbers if number not in self.lines]
+        if unknown:
+            raise IvrdError(f"no line {unknown[0]}; there are {_spans(list(self.lines))}")
         return numbers
 
     def dial(self, number: str, line: int | None, tell: Tell) -> Trial:

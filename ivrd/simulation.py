@@ -20,6 +20,7 @@ from ivrd.linelog import LineLog, TraceFile
 from ivrd.records import CallRecord, LineSettings
 from ivrd.runner import InlineActions
 from ivrd.service import Service
+from ivrd.store.engine import Store, open_store
 from sim.card import SoftwareCard
 from sim.clock import VirtualClock
 from sim.crowd import HOURS, Crowd, months_before
@@ -37,7 +38,7 @@ class Office:
     """One software card with its lines, on virtual time.
 
     With `logs` each line's trace is written there; else it is rendered and forgotten. `lookup_s`
-    is how long every lookup takes, in virtual seconds.
+    is how long every lookup takes, in virtual seconds. Without a `store` there is one in memory.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class Office:
         logs: Path | None = None,
         lookup_s: float = 0.02,
         settings: LineSettings | None = None,
+        store: Store | None = None,
     ) -> None:
         self.clock = VirtualClock(start)
-        self.parts: Parts = assemble(config, self.clock.now)
+        self.store = store or open_store("sqlite://", now=self.clock.now)
+        self.parts: Parts = assemble(config, self.clock.now, self.store)
         self.actions = InlineActions(self.parts.registry, self.clock, lookup_s)
         self.service: Service = enquiry_service(config, self.parts, self.actions)
         self.card = SoftwareCard(self.clock, channels=lines)

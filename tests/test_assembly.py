@@ -73,6 +73,7 @@ def test_good_settings_make_a_service_and_leave_nothing_open(home: Path) -> None
     assert service.facts("88610001", "170") == {
         "several_languages": True, "closed": False, "own_line_only": False,
         "check_caller": False, "by_password": True, "caller": "88610001",
+        "ring_back": False,
     }  # fmt: skip
     assert parts.warnings == ()
     parts.close()

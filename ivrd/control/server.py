@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -49,6 +50,8 @@ class ControlServer:
                 web.post("/lines/stop", _stop_lines),
                 web.get("/phone", _phone),
                 web.post("/dial", _dial),
+                web.post("/dunning/lines", _dunning_lines),
+                web.post("/dunning/wake", _dunning_wake),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -151,6 +154,32 @@ async def _set_lines(request: web.Request, *, stopped: bool) -> web.Response:
     return _json({"lines": changed})
 
 
+async def _dunning_lines(request: web.Request) -> web.Response:
+    """Start, stop or pause dunning on lines; ``at`` is an ISO instant with its zone, or null."""
+    expected = 'expected {"lines": [5], "do": "start", "at": null, "now": false, "by": "name"}'
+    try:
+        body = await request.json()
+        numbers, do, by = body["lines"], body["do"], body.get("by", "")
+        at = datetime.fromisoformat(body["at"]) if body.get("at") else None
+        now = body.get("now", False)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ControlError(expected) from None
+    if not (isinstance(numbers, list) and all(type(n) is int for n in numbers)
+            and isinstance(do, str) and isinstance(by, str) and isinstance(now, bool)
+            and (at is None or at.utcoffset() is not None)):  # fmt: skip
+        raise ControlError(expected)
+    changed = request.app[DAEMON].set_dunning(numbers, do, by or "control", at=at, now=now)
+    return _json({"lines": changed})
+
+
+async def _dunning_wake(request: web.Request) -> web.Response:
+    """Let the dialler look anew: something has changed in the store."""
+    outbound = request.app[DAEMON].outbound
+    if outbound is not None:
+        outbound.dialler.wake()
+    return _json({"woken": outbound is not None})
+
+
 async def _watch(request: web.Request) -> web.StreamResponse:
     """Send everything, then what changes, a JSON object a line."""
     daemon = request.app[DAEMON]
@@ -179,7 +208,7 @@ async def _watch(request: web.Request) -> web.StreamResponse:
             now_s = daemon.clock.monotonic()
             message: dict[str, Any] = {}
             if changed:
-                views = [line_view(line, now_s) for line in changed.values()]
+                views = [line_view(daemon, line, now_s) for line in changed.values()]
                 changed.clear()
                 shown.update((view["line"], view["sentence"]) for view in views)
                 message["lines"] = views

@@ -11,11 +11,15 @@ from ivrd import __version__
 from ivrd.daemon import Daemon
 from ivrd.line import Line
 
+NO_DUNNING = {"dunning": "off", "dunning_at": None}
 
-def line_view(line: Line, now_s: float) -> dict[str, Any]:
+
+def line_view(daemon: Daemon, line: Line, now_s: float) -> dict[str, Any]:
     """Return one line; numbers of callers are masked, times are seconds."""
     talk = line.talk
+    outbound = daemon.outbound
     return {
+        **(outbound.line_view(line.number) if outbound else NO_DUNNING),
         "line": line.number,
         "card": line.settings.card,
         "channel": line.channel.number,
@@ -39,7 +43,7 @@ def line_view(line: Line, now_s: float) -> dict[str, Any]:
 def lines_view(daemon: Daemon) -> list[dict[str, Any]]:
     """Return all configured lines; those of a card that is not open are out of service."""
     now_s = daemon.clock.monotonic()
-    views = {number: line_view(line, now_s) for number, line in daemon.lines.items()}
+    views = {number: line_view(daemon, line, now_s) for number, line in daemon.lines.items()}
     for number, card, channel, table in daemon.config.every_line():
         if number not in views:
             views[number] = {
@@ -47,7 +51,7 @@ def lines_view(daemon: Daemon) -> list[dict[str, Any]]:
                 "role": table.role.value if table else "enquiry", "stopped": False,
                 "status": "out of service", "reason": daemon.cards[card].reason, "call": "",
                 "caller": "", "direction": "", "lang": "", "step": "", "in_step_s": None,
-                "in_call_s": None, "sentence": "", "calls": 0, "counters": {},
+                "in_call_s": None, "sentence": "", "calls": 0, "counters": {}, **NO_DUNNING,
             }  # fmt: skip
     return [views[number] for number in sorted(views)]
 
@@ -91,5 +95,6 @@ def status_view(daemon: Daemon) -> dict[str, Any]:
             "notes": dict(daemon.tally.notes),
         },
         "billing": daemon.billing.view(),
+        "dunning": daemon.outbound.view() if daemon.outbound else None,
         "counters": dict(counters),
     }

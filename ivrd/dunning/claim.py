@@ -19,9 +19,10 @@ from ivrd.billing.entities import Arrears
 from ivrd.card import DialPermit
 from ivrd.dunning.case import Case, Held, Holidays, Reason
 from ivrd.dunning.gate import Gate
+from ivrd.dunning.reminders import Listed, Reminder
 from ivrd.dunning.running import Campaigns, Running
 from ivrd.errors import BillingDown, BillingError, BillingSlow
-from ivrd.events import Data, Json
+from ivrd.events import Data
 from ivrd.store import tables
 from ivrd.store.engine import Store
 from ivrd.store.states import CampaignState, TargetState
@@ -76,8 +77,9 @@ class Claim:
     permit: DialPermit
     facts: Data
     campaign: str
-    flow: str
     lang: str | None
+    dials_per_s: float
+    """The pace of its campaign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,14 @@ class Claims:
         gate: Gate,
         campaigns: Campaigns,
         owed: Owed,
+        facts: Callable[[Reminder], Data],
         new_attempt: Callable[[datetime], str],
     ) -> None:
         self._store = store
         self._gate = gate
         self._campaigns = campaigns
         self._owed = owed
+        self._facts = facts
         self._new_attempt = new_attempt
         self._asleep: dict[tuple[int, str | None], Held] = {}
         """Campaigns of which the gate lets nobody in that time zone through, until when."""
@@ -198,10 +202,9 @@ class Claims:
             verdict = self._store.transact(partial(self._ask, row=row, case=case))
             if isinstance(verdict, DialPermit):
                 self._asleep.pop((running.id, zone), None)
-                return Claim(
-                    verdict, facts_of(running, row, verdict), running.campaign.name,
-                    running.campaign.flow, row.lang,
-                )  # fmt: skip
+                campaign = running.campaign
+                facts = self._facts(_reminder(running, row, case))
+                return Claim(verdict, facts, campaign.name, row.lang, campaign.dials_per_s)
             if verdict.reason in WIDE:
                 self._asleep[running.id, zone] = verdict
                 return Nobody(verdict.detail, verdict.until)
@@ -285,24 +288,18 @@ def _why_no_billing(error: BillingError) -> str:
     return "the billing data is not as the mapping says"
 
 
+def _reminder(running: Running, row: Row[Any], case: Case) -> Reminder:
+    return Reminder(
+        case.attempt, row.account, case.number, running.id, running.campaign, row.id,
+        Listed(row.amount_fen, row.months, row.due), case.zone, len(row.numbers) > 1,
+    )  # fmt: skip
+
+
 def _end_of(day: Any, zone: ZoneInfo) -> datetime | None:
     """Return the end of a day on a debtor's clock."""
     if day is None:
         return None
     return datetime.combine(day + timedelta(days=1), time(), zone)
-
-
-def facts_of(running: Running, row: Row[Any], permit: DialPermit) -> dict[str, Json]:
-    """Return what the flow is told of this call."""
-    campaign = running.campaign
-    return {
-        "number": permit.number,
-        "account": row.account,
-        "attempt": permit.attempt,
-        "campaign": campaign.name,
-        "confirm_by_digits": campaign.message.confirm == "digits",
-        "message_times": campaign.message.times,
-    }
 
 
 # -- the store's rows ------------------------------------------------------------------------------

@@ -12,8 +12,10 @@ from ivrd.billing.entities import Arrears
 from ivrd.dunning.claim import Claim, Claims, Nobody, Owed, Slot
 from ivrd.dunning.closing import AttemptResult, attempt_of, close_attempt
 from ivrd.dunning.gate import Gate
+from ivrd.dunning.reminders import Reminder
 from ivrd.dunning.running import Campaigns
 from ivrd.dunning.upkeep import Done, Upkeep
+from ivrd.events import Data
 from ivrd.store.engine import Store
 
 
@@ -31,13 +33,14 @@ class DunningDesk:
         gate: Gate,
         campaigns: Campaigns,
         arrears: Callable[[str], tuple[Arrears, ...]],
+        facts: Callable[[Reminder], Data],
         node: str,
         *,
         ids: Callable[[datetime], str] = new_attempt,
     ) -> None:
         self._store = store
         self._campaigns = campaigns
-        self._claims = Claims(store, gate, campaigns, Owed(arrears), ids)
+        self._claims = Claims(store, gate, campaigns, Owed(arrears), facts, ids)
         self._upkeep = Upkeep(store, campaigns, arrears, node)
 
     def claim(self, slot: Slot) -> Claim | Nobody:

@@ -285,7 +285,8 @@ class Dialler:
             self._save(attempt, AttemptResult(Outcome.CANCELLED, cause="the line was taken"))
             return
         card = self._card(line)
-        card.next_s = self._clock.monotonic() + 1 / self._care.dials_per_s
+        rate = min(self._care.dials_per_s, claim.dials_per_s)
+        card.next_s = self._clock.monotonic() + 1 / rate
         follower = Follower(line, partial(self._ended, line, attempt))
         self.counts.dialled += 1
         self.waits_for = ""

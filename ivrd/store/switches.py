@@ -30,9 +30,9 @@ _SET = update(switches).where(switches.c.name == bindparam("called"))
 _NEW = insert(switches)
 
 
-def line_switch(line: int) -> str:
+def line_switch(node: str, line: int) -> str:
     """Return the name of the switch that holds dunning on a line."""
-    return f"line:{line}"
+    return f"line:{node}:{line}"
 
 
 def is_on(tx: Connection, name: str) -> bool:

@@ -302,7 +302,8 @@ switches = Table(
     Column("by", String(64), nullable=False),
     Column("why", Text),
 )
-"""``kill``: no dialling at all. ``line:7``: dunning on that line, by the operator's last word."""
+"""``kill``: no dialling at all. ``line:ivrd:7``: dunning on
+that line of that node, by the operator's last word."""
 
 proofs = Table(
     "proofs",

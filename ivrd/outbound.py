@@ -1,0 +1,219 @@
+"""Dunning on one node: the dialler with its desk, and the operator's word for each line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from ivrd.assembly import Parts
+from ivrd.card import DialPermit
+from ivrd.clock import Clock
+from ivrd.config import Config, Dunning
+from ivrd.dunning.claim import Claim
+from ivrd.dunning.desk import DunningDesk, new_attempt
+from ivrd.dunning.dialler import Care, Clerk, Dialler, Given
+from ivrd.dunning.gate import ListedNumbers
+from ivrd.dunning.openings import CampaignHours
+from ivrd.dunning.running import Campaigns
+from ivrd.dunning.upkeep import Done
+from ivrd.dunning_settings import care_of, facts_of
+from ivrd.errors import IvrdError
+from ivrd.line import Line
+from ivrd.records import Role
+from ivrd.service import Actions, Service
+from ivrd.store.audit import record
+from ivrd.store.engine import Store
+from ivrd.store.switches import Switch, all_switches, line_switch, set_switch
+
+UPKEEP_S = 60.0
+"""Period of what is seen to beside the calls."""
+
+DO = ("start", "stop", "pause")
+"""What an operator can order for lines."""
+
+_ALWAYS = frozenset({Role.DUNNING, Role.BOTH})
+"""Roles of lines that dial from the start, unless the operator's last word is another."""
+
+_log = structlog.get_logger("ivrd.dunning")
+
+
+class Outbound:
+    """Dunning on this node. `service` gives what a claim's call runs."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        desk: DunningDesk,
+        clock: Clock,
+        clerk: Clerk,
+        lines: Callable[[], Mapping[int, Line]],
+        service: Callable[[Claim], Service],
+        care: Care,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._desk = desk
+        self._clock = clock
+        self._clerk = clerk
+        self._upkeep_due = clock.call_later(UPKEEP_S, self._upkeep)
+        self.dialler = Dialler(clock, desk, clerk, lines, service, care, config.node.name)
+
+    def recover(self) -> int:
+        """Close what a crash left open and give lines as they were given; blocking.
+
+        Returns how many attempts were open. Raises `StoreError`.
+        """
+        lost = self._desk.recover()
+        if lost:
+            _log.warning("attempts_cut_off", attempts=lost, outcome="unknown")
+        switches = self._store.read(all_switches)
+        for number, _, _, table in self._config.every_line():
+            switch = switches.get(line_switch(self._config.node.name, number))
+            if switch is not None:
+                self._restore(number, switch)
+            elif table is not None and table.role in _ALWAYS:
+                self.dialler.start([number])
+        return lost
+
+    def _restore(self, number: int, switch: Switch) -> None:
+        if switch.on:
+            self.dialler.start([number], switch.at)
+        elif switch.why == "pause":
+            self.dialler.stop([number], pause=True)
+
+    def order(
+        self, numbers: list[int], do: str, by: str, *, at: datetime | None = None, now: bool = False
+    ) -> None:
+        """Do what the operator orders for lines, and remember it; `now` ends calls under way.
+
+        Raises `IvrdError` for what cannot be ordered.
+        """
+        if do not in DO:
+            raise IvrdError(f"{do!r} cannot be done with lines; expected one of {', '.join(DO)}")
+        if at is not None and do != "start":
+            raise IvrdError("only a start can be set for a time")
+        if at is not None and at <= self._clock.now():
+            raise IvrdError(f"{at:%Y-%m-%d %H:%M} is past; give a time to come")
+        if do == "start":
+            self.dialler.start(numbers, at)
+        else:
+            self.dialler.stop(numbers, pause=do == "pause", now=now)
+        job = partial(
+            _remember,
+            node=self._config.node.name,
+            numbers=numbers,
+            do=do,
+            by=by,
+            at=at,
+            now=self._clock.now(),
+        )
+        self._clerk.submit(partial(self._store.transact, job), self._remembered)
+        _log.info(f"dunning_{do}", lines=numbers, at=at.isoformat() if at else None)
+
+    def _remembered(self, result: object) -> None:
+        if isinstance(result, Exception):
+            _log.error("line_order_not_kept", why=str(result))
+
+    def _upkeep(self) -> None:
+        self._clerk.submit(self._desk.upkeep, self._kept_up)
+
+    def _kept_up(self, done: Done | Exception) -> None:
+        if isinstance(done, Done):
+            if done != Done():
+                _log.info("upkeep", lost=done.lost, kept=done.kept, broken=done.broken)
+        else:
+            _log.error("upkeep_failed", why=str(done))
+        self._upkeep_due = self._clock.call_later(UPKEEP_S, self._upkeep)
+
+    def line_view(self, number: int) -> dict[str, Any]:
+        """Return how a line stands towards dunning."""
+        given: Given = self.dialler.given(number)
+        word = "on" if given.on else "paused" if given.paused else "off"
+        at = given.starts_at.isoformat(timespec="seconds") if given.starts_at else None
+        return {"dunning": "starts" if at else word, "dunning_at": at}
+
+    def view(self) -> dict[str, Any]:
+        """Return how dunning goes on this node since its start."""
+        counts = self.dialler.counts
+        return {
+            "waits_for": self.dialler.waits_for,
+            "dialled": counts.dialled,
+            "lost_to_callers": counts.lost_to_callers,
+            "outcomes": dict(counts.outcomes),
+            "unsaved": counts.unsaved,
+        }
+
+    def shut(self) -> None:
+        """Dial no more; outcomes of calls that end from now on are still written."""
+        self._upkeep_due.cancel()
+        self.dialler.shut()
+
+
+def outbound_of(
+    config: Config,
+    parts: Callable[[], Parts],
+    clock: Clock,
+    clerk: Clerk,
+    lines: Callable[[], Mapping[int, Line]],
+    actions: Actions,
+    *,
+    ids: Callable[[datetime], str] = new_attempt,
+) -> Outbound | None:
+    """Return dunning as ivrd.toml has it; None where it has none.
+
+    `parts` are looked at anew for each call, since a reload may change them.
+    """
+    dunning, gate, store = config.dunning, parts().gate, parts().store
+    if dunning is None or gate is None:
+        return None
+    campaigns = Campaigns(config.zone, CampaignHours(gate.rules, gate.calendar))
+    facts = partial(facts_of, config, dunning)
+    desk = DunningDesk(
+        store, gate, campaigns, parts().reader.arrears, facts, config.node.name, ids=ids
+    )
+    service = partial(_service, config, parts, actions, _transfers(dunning, clock))
+    return Outbound(config, store, desk, clock, clerk, lines, service, care_of(dunning))
+
+
+def _transfers(dunning: Dunning, clock: Clock) -> Callable[[], DialPermit | None]:
+    """Return what gives the permit to hand a call to a person."""
+    number = dunning.transfer
+    listed = ListedNumbers(dunning.caller_id, transfer=[number] if number else ())
+    return lambda: listed.permit_transfer(number, "transfer", clock.now()) if number else None
+
+
+def _service(
+    config: Config,
+    parts: Callable[[], Parts],
+    actions: Actions,
+    transfer: Callable[[], DialPermit | None],
+    claim: Claim,
+) -> Service:
+    """Return what a reminder call runs, in the debtor's language."""
+    now = parts()
+    if now.reminder is None:
+        raise RuntimeError("no flow of a reminder call")
+    languages = config.node.languages
+    lang = claim.lang if claim.lang in languages else languages[0]
+    return Service(now.reminder, lambda _caller, _called: {}, actions, now.voices, lang, transfer)
+
+
+def _remember(
+    tx: Connection,
+    *,
+    node: str,
+    numbers: list[int],
+    do: str,
+    by: str,
+    at: datetime | None,
+    now: datetime,
+) -> None:
+    for number in numbers:
+        set_switch(tx, at or now, line_switch(node, number), do == "start", by, do)
+    record(tx, now, by, f"dunning {do}", {"lines": numbers, "at": at.isoformat() if at else None})
