@@ -17,11 +17,10 @@ MOST_ROWS = 1000
 """Unpaid bills of one account; more are a fault of the mapping."""
 
 
-class ArrearsRows:
-    """The arrears table of a mapping."""
+class ArrearsFields:
+    """The columns of an arrears table, and what reads them from a row."""
 
-    def __init__(self, mapping: BillingMapping, part: ArrearsTable) -> None:
-        source, fields = Source(mapping, part), Fields()
+    def __init__(self, mapping: BillingMapping, part: ArrearsTable, fields: Fields) -> None:
         self._amount = fields.add(
             "arrears.amount", part.amount.column, amount_reader(mapping, part.amount)
         )
@@ -32,6 +31,25 @@ class ArrearsRows:
         if part.due:
             pattern = Pattern(part.due.format)
             self._due = fields.add("arrears.due", part.due.column, lambda v: day_of(v, pattern))
+
+    def of(self, row: Any, account_id: str) -> Arrears:
+        """Return what one row says that the account owes."""
+        return Arrears(
+            account_id,
+            self._amount(row),
+            self._months(row) if self._months else 1,
+            self._due(row) if self._due else None,
+            self._product(row) if self._product else None,
+            self._group(row) if self._group else None,
+        )
+
+
+class ArrearsRows:
+    """The arrears table of a mapping."""
+
+    def __init__(self, mapping: BillingMapping, part: ArrearsTable) -> None:
+        source, fields = Source(mapping, part), Fields()
+        self._fields = ArrearsFields(mapping, part, fields)
         same = source.is_account(part.account.column)
         self._query = source.select(fields.columns, same, limit=MOST_ROWS + 1)
         self._kind = mapping.account.id.type
@@ -43,23 +61,14 @@ class ArrearsRows:
             raise BillingError(f"arrears: more than {MOST_ROWS} rows for one account")
         owed: dict[tuple[str, str], Arrears] = {}
         for row in rows:
-            one = self._of(row, account_id)
+            one = self._fields.of(row, account_id)
             key = (one.product or "", one.group or "")
-            owed[key] = _together(owed[key], one) if key in owed else one
+            owed[key] = together(owed[key], one) if key in owed else one
         return tuple(owed[key] for key in sorted(owed) if owed[key].amount_fen)
 
-    def _of(self, row: Any, account_id: str) -> Arrears:
-        return Arrears(
-            account_id,
-            self._amount(row),
-            self._months(row) if self._months else 1,
-            self._due(row) if self._due else None,
-            self._product(row) if self._product else None,
-            self._group(row) if self._group else None,
-        )
 
-
-def _together(one: Arrears, other: Arrears) -> Arrears:
+def together(one: Arrears, other: Arrears) -> Arrears:
+    """Return the sum of two, with the product and group of the first and the earlier due date."""
     dues = [due for due in (one.due, other.due) if due]
     return replace(
         one,

@@ -12,6 +12,7 @@ from ivrd.billing.mapping import (
     AmountColumn,
     BillHead,
     BillingMapping,
+    MonthColumn,
     NarrowBill,
     PaidColumn,
     RunTable,
@@ -38,6 +39,19 @@ def amount_reader(mapping: BillingMapping, part: AmountColumn) -> Callable[[Any]
     """Return what reads an amount column into fen."""
     unit = part.unit or mapping.unit
     return lambda value: fen(value, unit)
+
+
+def month_reader(part: MonthColumn) -> Callable[[Any], str | None]:
+    """Return what reads a bill month as ``"YYYY-MM"``."""
+    pattern = Pattern(part.format)
+
+    def read(value: Any) -> str | None:
+        if value is None or value == "":
+            return None
+        parts = value if hasattr(value, "year") else pattern.parse(value)
+        return f"{parts.year:04}-{parts.month:02}"
+
+    return read
 
 
 class _Whole(NamedTuple):

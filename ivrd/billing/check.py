@@ -10,6 +10,7 @@ from sqlalchemy import Engine, Inspector, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import Date, DateTime, Integer, Numeric, String, Time, TypeEngine
 
+from ivrd.billing.bills import month_reader
 from ivrd.billing.database import Run, translated
 from ivrd.billing.entities import Bill
 from ivrd.billing.mapping import (
@@ -23,7 +24,7 @@ from ivrd.billing.mapping import (
 )
 from ivrd.billing.reader import BillingReader
 from ivrd.billing.statements import Source
-from ivrd.billing.values import Pattern, text_of
+from ivrd.billing.values import text_of
 from ivrd.errors import BillingError, Problem, nearest
 
 
@@ -114,6 +115,10 @@ def _columns(
         value = getattr(part, name)
         if isinstance(value, Column):
             yield (*key, name), value.column, value
+        elif isinstance(value, list):
+            for index, one in enumerate(value):
+                if isinstance(one, Column):
+                    yield (*key, name, str(index)), one.column, one
         elif name == "items" and isinstance(value, dict):
             for item, amount in value.items():
                 if isinstance(amount, Column):
@@ -222,20 +227,13 @@ def _read_sample(mapping: BillingMapping, engine: Engine, check: Check) -> None:
 def _bills(mapping: BillingMapping, run: Run) -> list[tuple[str, str]]:
     """Return accounts and months of some bills."""
     bill = mapping.bill
-    pattern = Pattern(bill.month.format)
+    month_of = month_reader(bill.month)
     query = Source(mapping, bill).select([bill.account.column, bill.month.column], limit=_SAMPLES)
     found = dict.fromkeys((text_of(row[0]), row[1]) for row in run(query, {}))
-    return [(account, _month(value, pattern)) for account, value in found if account]
-
-
-def _month(value: Any, pattern: Pattern) -> str:
-    if hasattr(value, "year"):
-        return f"{value.year:04}-{value.month:02}"
     try:
-        parts = pattern.parse(value)
+        return [(account, month_of(value) or "") for account, value in found if account]
     except ValueError as exc:
         raise BillingError(f"bill.month: {exc}") from None
-    return f"{parts.year:04}-{parts.month:02}"
 
 
 def _check_codes(

@@ -91,3 +91,25 @@ class Arrears:
     due: date | None = None
     product: str | None = None
     group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Debtor:
+    """An account in arrears and how to reach its holder, for a campaign.
+
+    `owed` sums its rows; `phones` are as the database writes them, the main one first, and none
+    where it has none on record; `customer` is whom the account belongs to, where that is known.
+    """
+
+    owed: Arrears
+    phones: tuple[str, ...] = field(default=(), repr=False)
+    customer: str | None = field(default=None, repr=False)
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwedRow:
+    """One row of the arrears table; `month` is the bill's, where a row is a bill's."""
+
+    owed: Arrears
+    month: str | None = None

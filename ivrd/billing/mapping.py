@@ -157,10 +157,16 @@ class Table(Part):
 
 
 class AccountTable(Table):
-    """Where accounts stand, what they are looked up by and what their holder is known by."""
+    """Where accounts stand, what they are looked up by and what their holder is known by.
+
+    `other_phones` are more numbers on which the holder may be reached, `customer` whom the
+    account belongs to: several accounts may have one.
+    """
 
     id: KeyColumn
     phone: KeyColumn | None = None
+    other_phones: list[Column] = []
+    customer: Column | None = None
     agreement: KeyColumn | None = None
     password: Column | None = None
     identity: Column | None = None
@@ -240,10 +246,14 @@ class DetailTable(Table):
 
 
 class ArrearsTable(Table):
-    """What accounts owe: a row per account with the count `months`, or a row per unpaid bill."""
+    """What accounts owe: a row per account with the count `months`, or a row per unpaid bill.
+
+    `month` is the bill's, where a row is a bill's.
+    """
 
     account: AccountColumn
     amount: AmountColumn
+    month: MonthColumn | None = None
     months: NumberColumn | None = None
     due: DateColumn | None = None
     product: Column | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from sqlalchemy import Engine
 
 from ivrd.billing.accounts import Accounts
@@ -9,9 +11,20 @@ from ivrd.billing.arrears import ArrearsRows
 from ivrd.billing.bills import Readiness, bills_of
 from ivrd.billing.breaker import Breaker
 from ivrd.billing.database import Database, Run
+from ivrd.billing.debtors import Debtors
 from ivrd.billing.details import Details
-from ivrd.billing.entities import Account, Arrears, Bill, CallDetail, NotReady, Proof
+from ivrd.billing.entities import (
+    Account,
+    Arrears,
+    Bill,
+    CallDetail,
+    Debtor,
+    NotReady,
+    OwedRow,
+    Proof,
+)
 from ivrd.billing.mapping import BillingMapping
+from ivrd.errors import BillingError
 
 
 class BillingReader:
@@ -30,6 +43,7 @@ class BillingReader:
         self._readiness = Readiness(mapping)
         self._details = Details(mapping, mapping.details) if mapping.details else None
         self._arrears = ArrearsRows(mapping, mapping.arrears) if mapping.arrears else None
+        self._debtors = Debtors(mapping, mapping.arrears) if mapping.arrears else None
         self.detail_items = frozenset(mapping.details.of if mapping.details else ())
         """Codes of the items that call details explain."""
 
@@ -94,3 +108,22 @@ class BillingReader:
         if arrears is None:
             return ()
         return self.database.ask(lambda run: arrears.read(run, account_id))
+
+    def debtors(
+        self, *, groups: Collection[str] = (), products: Collection[str] = ()
+    ) -> Iterator[Debtor]:
+        """Yield everybody who owes something, by account, summed over groups and products given.
+
+        The database is asked for a page at a time. Raises plain `BillingError`, too, where the
+        mapping has no [arrears] or no telephone numbers.
+        """
+        return self._scan().debtors(self.database.ask, groups, products)
+
+    def owed_rows(self) -> Iterator[OwedRow]:
+        """Yield every row of the arrears table, by account."""
+        return self._scan().owed(self.database.ask)
+
+    def _scan(self) -> Debtors:
+        if self._debtors is None:
+            raise BillingError("the mapping has no [arrears]: it does not say who owes what")
+        return self._debtors

@@ -131,8 +131,9 @@ class _Wide(_Tables):
 
     CREATE = """
         CREATE TABLE TB_SERV (SERV_ID INTEGER PRIMARY KEY, ACC_NBR VARCHAR(20) NOT NULL,
-            XIEYI_NBR VARCHAR(20), CUST_NAME VARCHAR(60), CERT_NBR VARCHAR(20), SERV_PWD VARCHAR(8),
-            LANG_CD VARCHAR(8), PROD_CD VARCHAR(8), CUST_GRP VARCHAR(8), STATE_CD CHAR(3) NOT NULL);
+            CONTACT_NBR VARCHAR(20), XIEYI_NBR VARCHAR(20), CUST_NAME VARCHAR(60),
+            CERT_NBR VARCHAR(20), SERV_PWD VARCHAR(8), LANG_CD VARCHAR(8), PROD_CD VARCHAR(8),
+            CUST_GRP VARCHAR(8), STATE_CD CHAR(3) NOT NULL);
         CREATE TABLE TB_ZHANGDAN (SERV_ID INTEGER NOT NULL, BILLING_CYCLE INTEGER NOT NULL,
             RENT_FEE NUMERIC(12,2), LOCAL_FEE NUMERIC(12,2), TOLL_AUTO_FEE NUMERIC(12,2),
             TOLL_MANUAL_FEE NUMERIC(12,2), WORK_FEE NUMERIC(12,2), INFO_FEE NUMERIC(12,2),
@@ -158,8 +159,8 @@ class _Wide(_Tables):
     def add(self, who: Subscriber, bills: list[MonthBill]) -> None:
         state = "F0X" if who.removed else "F0C" if who.suspended else "F0A"
         self.insert(
-            "TB_SERV", who.id, who.phone, who.agreement, f"样本用户{who.id}", who.identity,
-            who.password, who.language, who.product, who.group, state,
+            "TB_SERV", who.id, who.phone, who.contact, who.agreement, f"样本用户{who.id}",
+            who.identity, who.password, who.language, who.product, who.group, state,
         )  # fmt: skip
         tickets = self.rows.setdefault("TB_TOLL_TICKET", [])
         for bill in bills:
@@ -194,8 +195,9 @@ class _Narrow(_Tables):
     """A row per item that is not 0, amounts in fen, dates as ISO 8601 writes them."""
 
     CREATE = """
-        CREATE TABLE serv (serv_id TEXT PRIMARY KEY, acc_nbr TEXT NOT NULL, agreement_nbr TEXT,
-            cust_name TEXT, cert_nbr TEXT, query_pwd TEXT, language_cd TEXT, state TEXT NOT NULL);
+        CREATE TABLE serv (serv_id TEXT PRIMARY KEY, acc_nbr TEXT NOT NULL, contact_nbr TEXT,
+            agreement_nbr TEXT, cust_name TEXT, cert_nbr TEXT, query_pwd TEXT, language_cd TEXT,
+            state TEXT NOT NULL);
         CREATE TABLE acct_bill (serv_id TEXT NOT NULL, billing_cycle_id TEXT NOT NULL,
             bill_charge INTEGER NOT NULL, payment_flag INTEGER, limit_date DATE);
         CREATE TABLE acct_item (acct_item_id INTEGER PRIMARY KEY, serv_id TEXT NOT NULL,
@@ -221,7 +223,7 @@ class _Narrow(_Tables):
         state = "2HX" if who.removed else "2HE" if who.suspended else "2HA"
         key = str(who.id)
         self.insert(
-            "serv", key, who.phone, who.agreement, f"样本用户{who.id}", who.identity,
+            "serv", key, who.phone, who.contact, who.agreement, f"样本用户{who.id}", who.identity,
             who.password, who.language, state,
         )  # fmt: skip
         tickets = self.rows.setdefault("toll_ticket", [])

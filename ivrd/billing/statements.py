@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     BindParameter,
+    ColumnClause,
     ColumnElement,
     Date,
+    FromClause,
     Integer,
     Select,
     String,
@@ -21,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from ivrd.billing.mapping import BillingMapping, MonthColumn, Table
+from ivrd.billing.mapping import ArrearsTable, BillingMapping, MonthColumn, Table
 from ivrd.billing.values import Pattern
 from ivrd.errors import BillingError
 
@@ -74,6 +76,51 @@ def as_key(value: str, kind: str) -> object | None:
     if kind == "text":
         return value
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
+
+
+class JoinedSource:
+    """Two tables of the mapping, joined by the account: what is owed, and who owes it."""
+
+    def __init__(
+        self, mapping: BillingMapping, owed: ArrearsTable, fields: Sequence[str],
+        account_fields: Sequence[str],
+    ) -> None:  # fmt: skip
+        accounts = mapping.account
+        kind = _TYPES[accounts.id.type]()
+        named = [owed.account.column, *fields, *owed.where]
+        left = _alias(mapping, owed, named, "owed")
+        right = _alias(mapping, accounts, [accounts.id.column, *account_fields, *accounts.where],
+                       "who")  # fmt: skip
+        self._key = left.c[owed.account.column]
+        wanted = [left.c[name] for name in fields] + [right.c[name] for name in account_fields]
+        self._query = (
+            select(*(part.label(f"c{n}") for n, part in enumerate([self._key, *wanted])))
+            .select_from(left.join(right, self._key == right.c[accounts.id.column]))
+            .where(*_counts(left, owed), *_counts(right, accounts))
+            .order_by(self._key)
+        )
+        self._after = bindparam("after", type_=kind)
+
+    def first(self, rows: int) -> Select[Any]:
+        """Return the select of the first rows by account: the account, then the fields in turn."""
+        return self._query.limit(rows)
+
+    def following(self, rows: int) -> Select[Any]:
+        """Return the select of the next rows, of accounts behind the value ``after``."""
+        return self._query.where(self._key > self._after).limit(rows)
+
+
+def _alias(mapping: BillingMapping, part: Table, names: Iterable[str], alias: str) -> FromClause:
+    columns: list[ColumnClause[Any]] = [column(name) for name in dict.fromkeys(names)]
+    return table(part.table, *columns, schema=mapping.db_schema).alias(alias)
+
+
+def _counts(source: FromClause, part: Table) -> list[ColumnElement[bool]]:
+    """Return the conditions under which a table's rows count."""
+    return [
+        source.c[name].in_([bindparam(None, code) for code in codes])
+        for name, codes in part.where.items()
+    ]
 
 
 class MonthWriter:

@@ -50,7 +50,7 @@ def test_the_ready_profiles_fit_their_sample_databases(
 
 def test_a_missing_table_is_named_with_the_nearest(checked: Callable[..., Check]) -> None:
     (problem,) = checked("wide", '"TB_OWE"', '"TB_OWN"').problems
-    assert (problem.key, problem.line, problem.nearest) == ("arrears.table", 57, "TB_OWE")
+    assert (problem.key, problem.line, problem.nearest) == ("arrears.table", 58, "TB_OWE")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ ONE_ROOT_ERROR: dict[str, tuple[Layout, str, str, Callable[[Problem], bool]]] = 
     ),
     "misspelt key in a table of columns": (
         "wide", 'format = "YYYYMMDD" }', 'fromat = "YYYYMMDD" }',
-        lambda p: (p.key, p.line, p.nearest) == ("bill.due.fromat", 24, "format"),
+        lambda p: (p.key, p.line, p.nearest) == ("bill.due.fromat", 25, "format"),
     ),
     "key of the other layout": (
         "wide", 'total = "TOTAL_FEE"', 'code = "X"',
@@ -67,7 +67,7 @@ ONE_ROOT_ERROR: dict[str, tuple[Layout, str, str, Callable[[Problem], bool]]] = 
     ),
     "unknown way of being ready": (
         "narrow", 'by = "any-bill"', 'by = "anybill"',
-        lambda p: (p.key, p.line, p.nearest) == ("bill.ready.by", 27, "any-bill"),
+        lambda p: (p.key, p.line, p.nearest) == ("bill.ready.by", 28, "any-bill"),
     ),
     "number for a column": (
         "wide", 'seconds = "DURATION"', "seconds = 60",
