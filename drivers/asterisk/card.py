@@ -53,6 +53,7 @@ class AsteriskCard(VoiceCard):
         self._channels: tuple[AsteriskChannel, ...] = ()
         self._lost: set[str] = set()
         self._prompts: Collection[Prompt] = ()
+        self._preparing: set[asyncio.Task[list[Problem]]] = set()
         self._check: asyncio.Task[None] | None = None
         self._unfit = ""
         """Why no call can be taken although Asterisk is there."""
@@ -88,6 +89,9 @@ class AsteriskCard(VoiceCard):
         if client is None or exchange is None:
             return
         await self._end_check()
+        for preparing in self._preparing:
+            preparing.cancel()
+        await asyncio.gather(*self._preparing, return_exceptions=True)
         self._prompts, self._unfit = (), ""
         calls = exchange.calls()
         for channel in channels:
@@ -104,7 +108,7 @@ class AsteriskCard(VoiceCard):
         """
         if self._exchange is None:
             raise CardError("this card is not open")
-        problems = await problems_of_files(self._exchange, prompts)
+        problems = await self._problems(self._exchange, prompts)
         if problems:
             raise CardError("\n".join(str(problem) for problem in problems))
         await self._end_check()
@@ -160,6 +164,19 @@ class AsteriskCard(VoiceCard):
             self._comes_in(exchange, call, event)
 
     # -- voice files ---------------------------------------------------------------------------
+
+    async def _problems(self, exchange: Exchange, prompts: Collection[Prompt]) -> Sequence[Problem]:
+        """Check files in a task that `close` can end."""
+        work = asyncio.create_task(problems_of_files(exchange, prompts))
+        self._preparing.add(work)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if exchange is self._exchange:
+                raise
+            raise CardError("the card was closed while voice files were being checked") from None
+        finally:
+            self._preparing.discard(work)
 
     async def _check_again(self, exchange: Exchange, prompts: Collection[Prompt]) -> None:
         """Check the files of an Asterisk that came back, until they are as they should be."""

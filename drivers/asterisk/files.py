@@ -35,8 +35,11 @@ SHORT_BY_S = 0.015
 LONG_BY_S = 0.06
 """How much later than due a file may end: one frame of RTP, and a host with much to do."""
 
-TRIES = 3
-"""How often a file of the wrong length is played before it is named: the host may be busy."""
+TRIES = 5
+"""How often a file that fails is played before it is named: the host may be busy."""
+
+FEW = 24
+"""So many are played again one at a time, each with the host to itself."""
 
 LIMIT_S = 15.0
 """How long the check of one file may take."""
@@ -65,7 +68,8 @@ async def problems_of_files(
     left = deque(todo.items())
     while left and tries:
         tries -= 1
-        wrong = await _checked(exchange, left, at_once if tries == TRIES - 1 else 1)
+        alone = tries < TRIES - 1 and len(left) <= FEW
+        wrong = await _checked(exchange, left, 1 if alone else at_once)
         left = deque((media, todo[media]) for media in wrong)
         problems |= {todo[media]: problem for media, problem in wrong.items() if not tries}
     return [problems[prompt] for prompt in prompts if prompt in problems]
