@@ -31,9 +31,6 @@ from ivrd.store.states import Outcome
 
 T = TypeVar("T")
 
-LOOK_S = 5.0
-"""How often to ask again while nobody may be called: campaigns are started from outside too."""
-
 SAVE_AGAIN_S = 2.0
 """Pause before an outcome that could not be written is written again."""
 
@@ -61,14 +58,18 @@ class Desk(Protocol):
 class Care:
     """How lines are spared: all from ivrd.toml.
 
-    `guard_s` lies between two calls of a line; `dials_per_s` holds for each card; after
+    `guard_s` lies between two calls of a line, `look_s` between two questions while nobody may be
+    called: campaigns are started from outside too; `dials_per_s` holds for each card; after
     `faults` attempts running that failed by our own fault a card dials no more for `pause_s`.
+    Every `upkeep_s` what is due beside the calls is seen to.
     """
 
     dials_per_s: float = 1.0
     guard_s: float = 1.0
     faults: int = 5
     pause_s: float = 300.0
+    look_s: float = 5.0
+    upkeep_s: float = 60.0
 
 
 @dataclass
@@ -225,7 +226,7 @@ class Dialler:
         if self._stopping or self._asking is not None:
             return
         now_s = self._clock.monotonic()
-        soonest_s = now_s + LOOK_S
+        soonest_s = now_s + self._care.look_s
         for line in self._lines().values():
             if not self._of(line.number).on or self._unfit(line):
                 continue
@@ -264,14 +265,14 @@ class Dialler:
             return
         if isinstance(found, Nobody):
             self.waits_for = found.why
-            wait_s = LOOK_S
+            wait_s = self._care.look_s
             if found.until is not None:
                 wait_s = min(wait_s, (found.until - self._clock.now()).total_seconds())
             self._nobody_until_s = now_s + max(wait_s, 0.1)
         else:
             _failed("claim_failed", found)
             self.waits_for = "the store does not answer"
-            self._nobody_until_s = now_s + LOOK_S
+            self._nobody_until_s = now_s + self._care.look_s
         self._set_timer(self._nobody_until_s - now_s)
 
     def _place(self, line: Line, claim: Claim) -> None:
