@@ -108,7 +108,7 @@ def number_in(cell: Cell, plan: NumberPlan) -> str:
         raise BadCell(str(exc), "a telephone number that can be dialled from here") from None
     barred = plan.blocked(number)
     if barred:
-        raise BadCell(barred, "a number that the dial plan allows")
+        raise BadCell("is " + barred, "a number that the dial plan allows")
     return number
 
 

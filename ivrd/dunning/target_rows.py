@@ -11,8 +11,10 @@ class TargetRow:
     """A debtor as the campaign will keep it: numbers in E.164, the main one first.
 
     `person` is what frequency rules count a person by. `call_from` is the earliest moment for
-    the first call. `refused` says why there is no number that may be dialled (a word of
-    `ivrd.dunning.case.Reason`), `refused_detail` in a sentence that holds no number.
+    the first call. One that is not `chosen` owes, but is not for this campaign. `refused` says
+    what is wrong with the first number that may not be dialled (a word of
+    `ivrd.dunning.case.Reason`), `refused_detail` in words that hold no number; without any
+    number left, the debtor is excluded for it.
     """
 
     account: str = field(repr=False)
@@ -26,5 +28,6 @@ class TargetRow:
     lang: str | None = None
     zone: str | None = None
     call_from: datetime | None = None
+    chosen: bool = True
     refused: str | None = None
     refused_detail: str | None = None
