@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ivrd.billing.entities import Arrears
 from ivrd.card import DialPermit
-from ivrd.dunning.case import Case, Held, Holidays, Reason
+from ivrd.dunning.case import OF_NUMBER, WIDE, Case, Held, Reason
 from ivrd.dunning.gate import Gate
+from ivrd.dunning.hours import Holidays
 from ivrd.dunning.reminders import Listed, Reminder
 from ivrd.dunning.running import Campaigns, Running
 from ivrd.errors import BillingDown, BillingError, BillingSlow
@@ -43,22 +44,8 @@ BILLING_S = 20.0
 _t = tables.targets.c
 _a = tables.campaigns.c
 
-WIDE = frozenset(
-    {
-        Reason.KILL_SWITCH, Reason.CAMPAIGN_NOT_RUNNING, Reason.POLICY_UNKNOWN,
-        Reason.POLICY_NOT_IN_FORCE, Reason.CALENDAR_UNKNOWN, Reason.HOLIDAY,
-        Reason.OUTSIDE_WINDOW, Reason.QUIET_HOURS, Reason.OUTER_HOURS, Reason.FAULT,
-    }
-)  # fmt: skip
-"""Reasons that hold every debtor of a campaign in one time zone."""
-
 _PASSING = frozenset({Reason.TARGET_NOT_WAITING, Reason.NOT_DUE})
 """Reasons that say no more than that somebody else was quicker."""
-
-OF_NUMBER = frozenset(
-    {Reason.NUMBER_INVALID, Reason.NUMBER_BLOCKED, Reason.DO_NOT_CALL, Reason.NOT_ALLOWED}
-)
-"""Reasons that lie in the number: another one of the same debtor may do."""
 
 
 @dataclass(frozen=True, slots=True)

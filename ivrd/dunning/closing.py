@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from ivrd.dunning.retry import Again, Past, Why, next_step
+from ivrd.dunning.retry import Again, Ended, Past, Why, next_step
 from ivrd.dunning.running import Running
 from ivrd.store import tables
-from ivrd.store.debtors import set_class
-from ivrd.store.promises import open_promise
+from ivrd.store.debtors import debtor, set_class
+from ivrd.store.promises import mark_reminded, open_promise
 from ivrd.store.states import (
     COSTS_NOTHING,
     EFFECTIVE,
@@ -81,7 +80,7 @@ def close_attempt(
     past = _past(tx, target)
     ended, before = past[-1], past[:-1]
     zone = running.zone_of(target.zone)
-    promised = _promised(tx, target.account)
+    promised = _promised(tx, row, result, now)
     step = next_step(
         running.campaign.retry,
         running.campaign.promise,
@@ -135,13 +134,18 @@ def _past(tx: Connection, target: Row[Any]) -> list[Past]:
     ]
 
 
-def _promised(tx: Connection, account: str) -> date | None:
-    promise = open_promise(tx, account)
-    return promise.pay_by if promise is not None else None
+def _promised(tx: Connection, row: Row[Any], result: AttemptResult, now: datetime) -> date | None:
+    """Return until when the debtor has promised to pay; an earlier promise is reminded of now."""
+    promise = open_promise(tx, row.account)
+    if promise is None:
+        return None
+    if promise.made_at < row.began_at and result.outcome in EFFECTIVE:
+        mark_reminded(tx, promise.id, now)
+    return promise.pay_by
 
 
 def _move_target(
-    tx: Connection, target: Row[Any], step: Again | Any, result: AttemptResult, now: datetime
+    tx: Connection, target: Row[Any], step: Again | Ended, result: AttemptResult, now: datetime
 ) -> None:
     """Write the debtor's next step, and why."""
     values: dict[str, Any] = {"why": step.why.value, "held": None, "held_detail": None}
@@ -155,6 +159,8 @@ def _move_target(
         values["tries"] = target.tries + 1
     if result.outcome is Outcome.TOLD:
         values["told_at"] = now
+    if result.outcome is Outcome.SETTLED:
+        values["paid_at"] = now
     tx.execute(update(_target).where(_target.c.id == target.id).values(**values))
     tx.execute(
         insert(tables.decisions).values(
@@ -166,54 +172,29 @@ def _move_target(
 
 # -- how the debtor stands (product D7) ------------------------------------------------------------
 
-_BY_KEY: Mapping[str, DebtorClass] = {
-    "promise": DebtorClass.WILL_PAY,
-    "says_paid": DebtorClass.WILL_PAY,
-    "wrong_number": DebtorClass.UNREACHABLE,
-    "do_not_call": DebtorClass.REFUSES,
-    "dispute": DebtorClass.REFUSES,
-}
-"""What the debtor keyed, by the flow's note; the first that is there decides."""
+_SAID = frozenset({"promise", "says_paid", "wrong_number", "do_not_call", "dispute"})
+"""Notes of keys whose action has set the debtor's class already."""
 
-_BY_END: Mapping[Why, DebtorClass] = {
-    Why.UNALLOCATED: DebtorClass.UNREACHABLE,
-    Why.OUT_OF_SERVICE: DebtorClass.UNREACHABLE,
-    Why.WRONG_NUMBER: DebtorClass.UNREACHABLE,
-}
-"""Why a debtor is called no more, where that says how they stand."""
-
-_TASKS: Mapping[DebtorClass, Task] = {
-    DebtorClass.UNREACHABLE: Task.FIND_NUMBER,
-    DebtorClass.REFUSES: Task.SUPERVISOR,
-}
+_LOST = frozenset({Why.UNALLOCATED, Why.OUT_OF_SERVICE, Why.WRONG_NUMBER})
+"""Why a debtor is called no more whom no call reaches."""
 
 
 def _class_debtor(
-    tx: Connection, target: Row[Any], result: AttemptResult, step: Any, now: datetime
+    tx: Connection, target: Row[Any], result: AttemptResult, step: Again | Ended, now: datetime
 ) -> None:
-    """Set the debtor's class by what was keyed or found out, and the task that follows."""
-    found = _class_of(result, step)
-    if found is None:
-        return
-    task = _TASKS.get(found)
-    due = (now + timedelta(days=TASK_DAYS)).date()
-    set_class(
-        tx, target.account, found, SET_BY, now,
-        next_action=task.value if task else None, next_at=None,
-    )  # fmt: skip
-    if task is not None and not isinstance(step, Again):
-        open_task(
-            tx, target.account, task, now, due,
-            campaign=target.campaign, text=result.outcome.value,
+    """Set the debtor's class by what the calls found out, where no key has."""
+    if isinstance(step, Ended) and step.why in _LOST:
+        set_class(
+            tx, target.account, DebtorClass.UNREACHABLE, SET_BY, now,
+            next_action=Task.FIND_NUMBER.value,
         )  # fmt: skip
-
-
-def _class_of(result: AttemptResult, step: Any) -> DebtorClass | None:
-    for note, found in _BY_KEY.items():
-        if note in result.notes:
-            return found
-    if not isinstance(step, Again) and step.why in _BY_END:
-        return _BY_END[step.why]
-    if result.outcome in {Outcome.TOLD, Outcome.TOLD_IN_PART}:
-        return DebtorClass.UNDECIDED
-    return None
+        if step.why is not Why.WRONG_NUMBER:  # there the key's action has made the task
+            due = (now + timedelta(days=TASK_DAYS)).date()
+            open_task(
+                tx, target.account, Task.FIND_NUMBER, now, due,
+                campaign=target.campaign, text=result.outcome.value,
+            )  # fmt: skip
+    elif result.outcome in {Outcome.TOLD, Outcome.TOLD_IN_PART} and _SAID.isdisjoint(result.notes):
+        known = debtor(tx, target.account)
+        if known is None or known.set_by == SET_BY:
+            set_class(tx, target.account, DebtorClass.UNDECIDED, SET_BY, now)
