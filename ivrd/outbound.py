@@ -30,9 +30,6 @@ from ivrd.store.audit import record
 from ivrd.store.engine import Store
 from ivrd.store.switches import Switch, all_switches, line_switch, set_switch
 
-UPKEEP_S = 60.0
-"""Period of what is seen to beside the calls."""
-
 DO = ("start", "stop", "pause")
 """What an operator can order for lines."""
 
@@ -61,7 +58,8 @@ class Outbound:
         self._desk = desk
         self._clock = clock
         self._clerk = clerk
-        self._upkeep_due = clock.call_later(UPKEEP_S, self._upkeep)
+        self._upkeep_s = care.upkeep_s
+        self._upkeep_due = clock.call_later(care.upkeep_s, self._upkeep)
         self.dialler = Dialler(clock, desk, clerk, lines, service, care, config.node.name)
 
     def recover(self) -> int:
@@ -129,7 +127,7 @@ class Outbound:
                 _log.info("upkeep", lost=done.lost, kept=done.kept, broken=done.broken)
         else:
             _log.error("upkeep_failed", why=str(done))
-        self._upkeep_due = self._clock.call_later(UPKEEP_S, self._upkeep)
+        self._upkeep_due = self._clock.call_later(self._upkeep_s, self._upkeep)
 
     def line_view(self, number: int) -> dict[str, Any]:
         """Return how a line stands towards dunning."""
@@ -164,10 +162,12 @@ def outbound_of(
     actions: Actions,
     *,
     ids: Callable[[datetime], str] = new_attempt,
+    care: Care | None = None,
 ) -> Outbound | None:
     """Return dunning as ivrd.toml has it; None where it has none.
 
-    `parts` are looked at anew for each call, since a reload may change them.
+    `parts` are looked at anew for each call, since a reload may change them. `care` stands
+    for what ivrd.toml says of it, in simulations.
     """
     dunning, gate, store = config.dunning, parts().gate, parts().store
     if dunning is None or gate is None:
@@ -178,7 +178,8 @@ def outbound_of(
         store, gate, campaigns, parts().reader.arrears, facts, config.node.name, ids=ids
     )
     service = partial(_service, config, parts, actions, _transfers(dunning, clock))
-    return Outbound(config, store, desk, clock, clerk, lines, service, care_of(dunning))
+    care = care or care_of(dunning)
+    return Outbound(config, store, desk, clock, clerk, lines, service, care)
 
 
 def _transfers(dunning: Dunning, clock: Clock) -> Callable[[], DialPermit | None]:
