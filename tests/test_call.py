@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -18,7 +17,6 @@ from ivrd.commands import (
     StartTimer,
     Stop,
 )
-from ivrd.enquiry import EnquirySettings, enquiry_actions
 from ivrd.events import (
     T_DIGIT,
     T_EOF,
@@ -39,6 +37,7 @@ from ivrd.flow.load import load_flow
 from ivrd.flow.machine import FlowMachine
 from ivrd.resources import FLOWS
 from tests.call_driven import Driven, of
+from tests.flow.shipped import shipped_actions
 
 BILL: dict[str, Any] = {
     "month": "2026-10",
@@ -49,10 +48,7 @@ BILL: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def machine() -> FlowMachine:
-    # declarations only: no action runs here, so the reader is never touched
-    actions = enquiry_actions(
-        cast("Any", None), lambda: datetime(2026, 11, 1, tzinfo=UTC), EnquirySettings("open")
-    )
+    actions = shipped_actions()
     return FlowMachine(load_flow(FLOWS / "enquiry.toml", actions))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ivrd.cli.output import EXIT_CONFIG, EXIT_NO, json_option, print_json
-from ivrd.cli.service import Machines, with_flow
+from ivrd.cli.service import Machines
 from ivrd.cli.settings import settings
 from ivrd.errors import TraceError
 from ivrd.trace import Difference, read_trace, replay
@@ -39,7 +39,7 @@ def replay_files(
 
     Says "same" for a file, or shows the first difference with its line.
     """
-    machines = Machines(with_flow(settings(ctx.obj), flow_file))
+    machines = Machines(settings(ctx.obj), flow_file)
     results = [_replayed(file, machines) for file in files]
     if as_json:
         print_json([_as_json(result) for result in results])

@@ -1,20 +1,33 @@
-"""The enquiry service without a daemon: for commands that prove flows and prompts."""
+"""The services without a daemon: for commands that prove flows and prompts."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from ivrd.assembly import enquiry_settings, load_enquiry, load_voices, open_billing, prove_test_call
+from ivrd.assembly import (
+    actions_of,
+    dunning_file,
+    load_dunning,
+    load_enquiry,
+    load_voices,
+    open_billing,
+    prove_test_call,
+)
 from ivrd.billing.mapping import load_mapping
 from ivrd.billing.reader import BillingReader
 from ivrd.config import TEST_CALL, Config
-from ivrd.enquiry import enquiry_actions
 from ivrd.errors import ConfigError, Problem
+from ivrd.flow.actions import Registry
 from ivrd.flow.machine import FlowMachine
 from ivrd.flow.spec import Flow
+from ivrd.prompts import Voices
+
+DUNNING = "dunning"
+"""The name of the flow of a reminder, as a line's log tells it."""
 
 
 def with_flow(config: Config, file: Path | None) -> Config:
@@ -41,27 +54,58 @@ def billing_reader(config: Config) -> Iterator[BillingReader]:
 
 def enquiry_flow(config: Config) -> Flow:
     """Load and prove the enquiry flow; no database is asked. Raises `ProblemsError`."""
+    return load_enquiry(config, *_at_hand(config))
+
+
+def dunning_flow(config: Config, file: Path | None = None) -> Flow:
+    """Load and prove the dunning flow, or `file`, as `enquiry_flow`."""
+    return load_dunning(config, *_at_hand(config), file)
+
+
+def flow_in(config: Config, file: Path | None) -> Flow:
+    """Load and prove the flow in `file`; without one, the enquiry flow of ivrd.toml.
+
+    A flow that dials is held against what a reminder's call is told. Raises `ProblemsError`.
+    """
+    config = with_flow(config, file)
+    return dunning_flow(config, file) if file and _dials(file) else enquiry_flow(config)
+
+
+def _at_hand(config: Config) -> tuple[Registry, Voices]:
+    """Return the actions and voices with which a flow is proved."""
     mapping = load_mapping(config.mapping)
     with billing_reader(config) as reader:
-        registry = enquiry_actions(
-            reader, lambda: datetime.now(config.zone), enquiry_settings(config)
-        )
-    return load_enquiry(config, registry, load_voices(config, mapping))
+        registry = actions_of(config, reader, lambda: datetime.now(config.zone))
+    return registry, load_voices(config, mapping)
+
+
+def _dials(file: Path) -> bool:
+    try:
+        states = tomllib.loads(file.read_text(encoding="utf-8")).values()
+    except (OSError, ValueError):
+        return False  # the loader says what is wrong, and where
+    return any(isinstance(state, dict) and state.get("do") == "dial" for state in states)
 
 
 class Machines:
-    """The flows that a line log can hold: the one of ivrd.toml, and that of test calls."""
+    """The flows that a line log can hold: the one of ivrd.toml, reminders, and test calls."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._own = FlowMachine(enquiry_flow(config))
-        self._test_call: FlowMachine | None = None
+    def __init__(self, config: Config, file: Path | None = None) -> None:
+        self._config = with_flow(config, file)
+        own = FlowMachine(flow_in(config, file))
+        self._machines = {own.flow.name: own}
+        self._own = own
 
     def of(self, flow: str) -> FlowMachine:
         """Return the machine that a call of `flow` is held against. Raises `ProblemsError`."""
-        if flow != TEST_CALL or self._own.flow.name == TEST_CALL:
-            return self._own
-        if self._test_call is None:
+        if flow not in self._machines:
+            self._machines[flow] = self._loaded(flow)
+        return self._machines[flow]
+
+    def _loaded(self, flow: str) -> FlowMachine:
+        if flow == TEST_CALL:
             voices = load_voices(self._config, load_mapping(self._config.mapping))
-            self._test_call = FlowMachine(prove_test_call(self._config, voices))
-        return self._test_call
+            return FlowMachine(prove_test_call(self._config, voices))
+        if flow == DUNNING and dunning_file(self._config).exists():
+            return FlowMachine(dunning_flow(self._config))
+        return self._own

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from functools import cache
 from itertools import combinations
 from pathlib import Path
-from typing import Any, cast
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from ivrd.enquiry import EnquirySettings, enquiry_actions
 from ivrd.flow.draw import mermaid, svg
 from ivrd.flow.draw_boxes import boxes_of, grouped, shared
 from ivrd.flow.draw_layout import Layout, laid_out
@@ -20,6 +17,7 @@ from ivrd.flow.load import load_flow
 from ivrd.flow.spec import Flow
 from ivrd.resources import FLOWS
 from tests.flow.flow_world import ACTIONS
+from tests.flow.shipped import shipped_actions
 
 GOOD = Path(__file__).parent / "good"
 NAMES = ["inbound", "outbound", "enquiry"]
@@ -30,9 +28,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def flow_of(name: str) -> Flow:
     if name != "enquiry":
         return load_flow(GOOD / f"{name}.toml", ACTIONS)
-    actions = enquiry_actions(
-        cast("Any", None), lambda: datetime(2026, 11, 1, tzinfo=UTC), EnquirySettings("open")
-    )
+    actions = shipped_actions()
     return load_flow(FLOWS / "enquiry.toml", actions)
 
 
