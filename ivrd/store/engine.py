@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ivrd.errors import StoreBusy, StoreDown, StoreError
 from ivrd.store.connections import BUSY_S, engine_from
-from ivrd.store.failures import OUT_OF_ORDER, sqlstate_of, translated
+from ivrd.store.failures import OUT_OF_ORDER, database_errors, sqlstate_of, translated
 from ivrd.store.migrate import bring_up
 
 T = TypeVar("T")
@@ -47,10 +47,8 @@ def open_store(
     )
     store = Store(engine, now)
     try:
-        bring_up(engine)
-    except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
-        store.close()
-        raise translated(exc) from None
+        with database_errors():
+            bring_up(engine)
     except BaseException:
         store.close()
         raise
@@ -273,11 +271,8 @@ class _ServerClock:
             return self._at + timedelta(seconds=time.monotonic() - self._asked_s)
 
     def _ask(self) -> None:
-        try:
-            with self._store.engine.connect() as connection:
-                before_s = time.monotonic()
-                at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-                self._asked_s = (before_s + time.monotonic()) / 2
-        except (SQLAlchemyError, OSError) as exc:
-            raise translated(exc) from None
+        with database_errors(), self._store.engine.connect() as connection:
+            before_s = time.monotonic()
+            at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            self._asked_s = (before_s + time.monotonic()) / 2
         self._at = at.astimezone(UTC)

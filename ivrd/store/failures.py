@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ivrd.errors import StoreBusy, StoreDown, StoreError
@@ -83,3 +85,12 @@ def _of_server(cause: object, state: str) -> StoreError:
     constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
     about = f", {constraint}" if constraint else ""
     return StoreError(f"the store refused a statement ({state} {type(cause).__name__}{about})")
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn what the database raises inside into our errors."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
+        raise translated(exc) from None
