@@ -26,8 +26,9 @@ from pydantic import (
 
 from ivrd.billing.values import fen
 from ivrd.dunning.campaign_checks import problems_in
+from ivrd.dunning.case import GateRules
+from ivrd.dunning.holiday_calendar import HolidayCalendar
 from ivrd.dunning.hours import WEEKDAYS, Windows, parse_span
-from ivrd.dunning.policy import Policy
 from ivrd.dunning.retry import PromiseRules, RetryRules, Rules
 from ivrd.errors import CampaignError
 from ivrd.toml_file import TomlFile
@@ -51,8 +52,11 @@ class CampaignDefaults:
     """The flows there are; none means that the name is not checked. So for `lines`."""
 
     lines: tuple[int, ...] = ()
-    policies: Mapping[str, Policy] = field(default_factory=dict)
-    """Every profile that a campaign may name."""
+    rules: GateRules = field(default_factory=GateRules)
+    """The gate's: the profiles that a campaign may name, and the outer limit."""
+
+    calendar: HolidayCalendar | None = None
+    """The holidays; without it they are not looked at here, only by the gate."""
 
     def keys(self) -> dict[str, Any]:
         """Return what stands for the keys that a campaign file leaves out."""
@@ -272,7 +276,7 @@ def load_campaign(path: Path, defaults: CampaignDefaults, now: datetime) -> Camp
         )
     except ValidationError as error:
         raise CampaignError(problems_of(error, Campaign, file)) from None
-    problems = list(problems_in(campaign, file, defaults, here))
+    problems = problems_in(campaign, file, defaults, here)
     if problems:
         raise CampaignError(problems)
     return campaign

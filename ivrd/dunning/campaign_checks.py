@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from ivrd.dunning.hours import Windows
+from ivrd.dunning.campaign_meets import Span, why_never
+from ivrd.dunning.hours import Holidays, Windows
 from ivrd.errors import Problem, nearest
 from ivrd.toml_file import TomlFile
 
@@ -16,12 +17,34 @@ if TYPE_CHECKING:
 
 def problems_in(
     campaign: Campaign, file: TomlFile, defaults: CampaignDefaults, now: datetime
+) -> list[Problem]:
+    """Return everything wrong in a campaign whose keys are each right."""
+    found = [
+        *_whom(campaign, file),
+        *_names(campaign, file, defaults),
+        *_hours(campaign, file),
+        *_days(campaign, file, now),
+    ]
+    # hours and days that are wrong by themselves need no second reason
+    return found or list(_never(campaign, file, defaults, now))
+
+
+def _never(
+    campaign: Campaign, file: TomlFile, defaults: CampaignDefaults, now: datetime
 ) -> Iterator[Problem]:
-    """Yield everything wrong in a campaign whose keys are each right."""
-    yield from _whom(campaign, file)
-    yield from _names(campaign, file, defaults)
-    yield from _hours(campaign, file)
-    yield from _days(campaign, file, now)
+    when, stale = campaign.when, campaign.message.stale_after
+    ends = [end for end in (when.end, _end_of(stale, now) if stale else None) if end]
+    span = Span(
+        when.windows(), Holidays(when.holidays), max(now, when.start) if when.start else now,
+        min(ends, default=None), defaults.zone,
+    )  # fmt: skip
+    known = defaults.rules.policies
+    policies = {name: known[name] for name in campaign.profiles if name in known}
+    why = why_never(span, defaults.rules.outer.hours, policies, defaults.calendar)
+    if why:
+        yield file.problem(("when",), f"it could never call: {why}",
+                           expected="hours and days in which its policy lets it call",
+                           rule="never")  # fmt: skip
 
 
 def _whom(campaign: Campaign, file: TomlFile) -> Iterator[Problem]:
@@ -56,7 +79,7 @@ def _names(campaign: Campaign, file: TomlFile, defaults: CampaignDefaults) -> It
         for index, lang in enumerate(campaign.languages)
     ]
     named += [
-        (("profiles", index), name, frozenset(defaults.policies), "policy profile")
+        (("profiles", index), name, frozenset(defaults.rules.policies), "policy profile")
         for index, name in enumerate(campaign.profiles)
     ]
     for key, name, known, what in named:
