@@ -86,9 +86,9 @@ def _names(campaign: Campaign, file: TomlFile, defaults: CampaignDefaults) -> It
         if known and name not in known:
             yield file.problem(key, f"no {what} {name!r}", expected=" or ".join(sorted(known)),
                                nearest=nearest(name, known), rule="unknown-name")  # fmt: skip
-    texts = campaign.notice.text if campaign.notice else {}
+    texts = campaign.notice.text if campaign.notice and campaign.kind == "notice" else {}
     for lang in campaign.languages:
-        if campaign.notice and lang not in texts:
+        if texts and lang not in texts:
             yield file.problem(("notice", "text"), f"no text in {lang}",
                                expected="one in each of " + ", ".join(campaign.languages),
                                nearest=nearest(lang, texts), rule="language")  # fmt: skip
