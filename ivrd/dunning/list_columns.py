@@ -102,22 +102,11 @@ def number_in(cell: Cell, plan: NumberPlan) -> str:
     try:
         number = plan.e164(text)
     except NumberProblem as exc:
-        if not isinstance(cell, str) and _is_number("0" + text, plan):
-            raise BadCell("is a number that lost its leading 0",
-                          "text; format the column as text") from None  # fmt: skip
         raise BadCell(str(exc), "a telephone number that can be dialled from here") from None
     barred = plan.blocked(number)
     if barred:
         raise BadCell("is " + barred, "a number that the dial plan allows")
     return number
-
-
-def _is_number(text: str, plan: NumberPlan) -> bool:
-    try:
-        plan.e164(text)
-    except NumberProblem:
-        return False
-    return True
 
 
 def numbers_in(cell: Cell, plan: NumberPlan) -> list[str]:
