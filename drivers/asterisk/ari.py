@@ -19,6 +19,7 @@ import aiohttp
 import structlog
 
 from drivers.asterisk.options import Options
+from drivers.asterisk.plays import instant_s
 from drivers.asterisk.rest import (
     Reply,
     Request,
@@ -187,6 +188,8 @@ class AriClient:
         reader = self._reader = self._start(self._read(self._socket))
         self._start(self._write(self._socket, self._outbox))
         filtered = await self.ask(filter_events(self._options.app))
+        if filtered.ok and filtered.at_s is None:  # nothing else tells when a play began
+            filtered = await self.ask(filter_events(self._options.app, starts=True))
         listed = await self.ask(list_channels())
         if not (filtered.ok and listed.ok):
             await self._socket.close()
@@ -285,7 +288,7 @@ class AriClient:
             if kind == "RESTResponse":
                 found = self._pending.pop(event["request_id"], None)
                 if found:
-                    found[1](Reply(event["status_code"], event.get("message_body") or ""))
+                    found[1](_reply(event))
             elif kind == "ApplicationReplaced":
                 self._replaced = True
                 self._cause = f"another program took the application {self._options.app!r}"
@@ -339,6 +342,12 @@ class AriClient:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _reply(event: AriEvent) -> Reply:
+    at = event.get("timestamp")
+    body = event.get("message_body") or ""
+    return Reply(event["status_code"], body, instant_s(at) if at else None)
 
 
 def _ignore(reply: Reply) -> None:

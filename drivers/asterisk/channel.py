@@ -197,8 +197,9 @@ class AsteriskChannel(Channel):
     def ring(self, call: str, caller: str, called: str) -> None:
         """Put an incoming call on this idle channel."""
         self._begin(State.RINGING, call)
-        self._exchange.send(rest.ring(call))
         self._ring({"caller": caller, "called": called})
+        if self.state is State.RINGING and self._call == call:  # most lines answer at once
+            self._exchange.send(rest.ring(call))
 
     def go_away(self, cause: str) -> None:
         """Be out of reach: T_LC takes the place of every answer still due."""
@@ -319,8 +320,10 @@ class AsteriskChannel(Channel):
             self._send(T_RINGOFF)
             return
         self.state = State.GONE
-        self._send(T_LCTERM, None, data)
-        self._player.tell_held()
+        self._player.tell_done()
+        if self.state is State.GONE:  # and not on hook upon that
+            self._send(T_LCTERM, None, data)
+            self._player.tell_held()
 
     def _hang_up(self, call: str, reason: str) -> None:
         self._exchange.send(

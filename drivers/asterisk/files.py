@@ -140,7 +140,7 @@ class _Listener:
         skipped_ms = max(0, int((prompt.duration_s - LAST_S) * 1000))
         due_s = prompt.duration_s - skipped_ms / 1000
         request = rest.play(self._call, self._playback, [media], skipped_ms)
-        self._exchange.send(request, self._told)
+        self._exchange.send(request, self._taken)
         began_s = 0.0
         while True:
             kind, at_s = await self._next()
@@ -170,6 +170,11 @@ class _Listener:
         elif "playback" in event and event["playback"]["id"] == self._playback:
             state = event["playback"]["state"]
             self._news.put_nowait((kind if kind == "PlaybackStarted" else state, at_s))
+
+    def _taken(self, reply: Reply) -> None:
+        if reply.at_s is not None:
+            self._news.put_nowait(("PlaybackStarted", reply.at_s))
+        self._told(reply)
 
     def _told(self, reply: Reply) -> None:
         if not reply.ok:

@@ -9,7 +9,7 @@ from drivers.asterisk.ari import AriEvent
 from drivers.asterisk.exchange import Exchange
 from drivers.asterisk.plays import Playing, instant_s
 from drivers.asterisk.rest import Reply
-from ivrd.commands import SAMPLE_RATE, Prompt
+from ivrd.commands import Prompt
 from ivrd.events import CommandId, Data
 
 HOLD_S = 0.3
@@ -22,7 +22,8 @@ class Player:
     """Plays on one channel; `ended` is called once for each, with the data of its T_EOF.
 
     A play that fails although nobody stopped it is held for a moment: where the call has ended,
-    that is told first.
+    that is told first. One that ended by itself is held until it is known when it began and how
+    many packets were sent for it.
     """
 
     def __init__(self, exchange: Exchange, ended: Ended) -> None:
@@ -30,6 +31,7 @@ class Player:
         self._ended = ended
         self._plays: dict[str, Playing] = {}
         self._current: Playing | None = None
+        self._call = ""
 
     def begin(self, call: str, ident: CommandId, prompts: Sequence[Prompt]) -> bool:
         """Play prompts as one list; the play before it must have been cut.
@@ -42,11 +44,14 @@ class Player:
             return False
         if not media:
             return False
-        lengths_s = [prompt.samples / SAMPLE_RATE for prompt in prompts]
-        playing = Playing(ident, self._exchange.new_id(), lengths_s)
-        self._plays[playing.playback] = self._current = playing
+        playing = Playing(ident, self._exchange.new_id(), [prompt.samples for prompt in prompts])
+        self._call, self._plays[playing.playback], self._current = call, playing, playing
+        if playing.counted:
+            self._exchange.send(
+                rest.rtp_statistics(call), lambda reply: self._sent_before(playing, reply)
+            )
         self._exchange.send(
-            rest.play(call, playing.playback, media), lambda reply: self._told(playing, reply)
+            rest.play(call, playing.playback, media), lambda reply: self._taken(playing, reply)
         )
         return True
 
@@ -71,13 +76,26 @@ class Player:
             return
         at_s = instant_s(event["timestamp"])
         if kind == "PlaybackStarted":
-            playing.file_started(at_s)
+            playing.began(at_s)
             return
         playing.finished(at_s, playback["state"])
-        if playback["state"] == "failed" and in_call and not playing.stopped:
-            self._hold(playing)
-        else:
+        if playing.stopped or not (playing.done or in_call):
             self._end(playing)
+        elif playing.done and playing.sent_before is not None:
+            self._hold(playing)
+            self._exchange.send(
+                rest.rtp_statistics(self._call), lambda reply: self._sent_after(playing, reply)
+            )
+        elif playing.done and playing.timed:
+            self._end(playing)
+        else:
+            self._hold(playing)
+
+    def tell_done(self) -> None:
+        """Tell the end of what ended by itself: before the news that the call has ended, too."""
+        for playing in [*self._plays.values()]:
+            if playing.held and playing.done:
+                self._end(playing)
 
     def tell_held(self) -> None:
         """Tell the end of what waited for the news that the call has ended: it has."""
@@ -96,6 +114,21 @@ class Player:
             if playing.held:
                 playing.held.cancel()
         self._plays, self._current = {}, None
+
+    def _taken(self, playing: Playing, reply: Reply) -> None:
+        if not reply.ok:
+            self._hold(playing)
+            return
+        playing.began(reply.at_s)
+        if playing.held and playing.done and playing.sent_before is None:
+            self._end(playing)
+
+    def _sent_before(self, playing: Playing, reply: Reply) -> None:
+        playing.sent_before = rest.packets_sent(reply)
+
+    def _sent_after(self, playing: Playing, reply: Reply) -> None:
+        playing.sent_after = rest.packets_sent(reply)
+        self._end(playing)
 
     def _told(self, playing: Playing, reply: Reply) -> None:
         if not reply.ok:

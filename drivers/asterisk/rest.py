@@ -70,10 +70,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back; `status` is 0 where nothing did."""
+    """What came back; `status` is 0 where nothing did.
+
+    `at_s` is when Asterisk carried the request out, by its own clock; None over HTTP.
+    """
 
     status: int
     body: str = ""
+    at_s: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -132,6 +136,16 @@ def stop(call: str, playback: str) -> Request:
     return Request("DELETE", f"playbacks/{_in_path(playback)}", call)
 
 
+def rtp_statistics(call: str) -> Request:
+    """Ask how many packets of speech a call has been sent; see `packets_sent`."""
+    return Request("GET", f"channels/{_in_path(call)}/rtp_statistics", call)
+
+
+def packets_sent(reply: Reply) -> int | None:
+    """Return what a reply to `rtp_statistics` tells; None where it tells nothing."""
+    return int(json.loads(reply.body)["txcount"]) if reply.ok and reply.body else None
+
+
 def originate(
     call: str, app: str, endpoint: str, *, caller_id: str, timeout_s: int, longest_s: int
 ) -> Request:
@@ -166,9 +180,13 @@ def silent_channel(call: str, app: str) -> Request:
     })  # fmt: skip
 
 
-def filter_events(app: str) -> Request:
-    """Send the application only the events that the driver needs."""
-    allowed = [{"type": kind} for kind in EVENTS]
+def filter_events(app: str, *, starts: bool = False) -> Request:
+    """Send the application only the events that the driver needs.
+
+    `starts` are told for every file of a list, thirty times for a bill: only where replies bear
+    no time are they needed.
+    """
+    allowed = [{"type": kind} for kind in EVENTS if starts or kind != "PlaybackStarted"]
     return Request("PUT", f"applications/{_in_path(app)}/eventFilter", "", {"allowed": allowed})
 
 

@@ -20,6 +20,9 @@ from ivrd.commands import Prompt, Utterance
 from ivrd.events import Event
 from sim.clock import VirtualClock
 
+EPOCH_S = 1.8e9
+"""Second 0 of the events made here."""
+
 RECORDED = Path(__file__).parent / "asterisk_events"
 
 
@@ -40,6 +43,9 @@ class StandIn:
         self.channel = AsteriskChannel(1, self.exchange)
         self.sent: list[Event] = []
         self.asked: list[tuple[Request, Done | None]] = []
+        self._begun: set[str] = set()
+        self.replies_bear_time = False
+        """Whether the reply to a play tells when it began, instead of an event for every file."""
         self.channel.connect(self.sent.append)
 
     def send(self, request: Request, done: Done | None = None) -> None:
@@ -49,20 +55,35 @@ class StandIn:
     def names(self) -> list[str]:
         return [event.name for event in self.sent]
 
-    def reply(self, status: int = 204, index: int = -1, body: str = "") -> None:
-        """Reply to a request; the last one unless said otherwise."""
+    def reply(
+        self, status: int = 204, index: int = -1, body: str = "", at_s: float | None = None
+    ) -> None:
+        """Reply to a request; the last one unless said otherwise.
+
+        `at_s` is when Asterisk did it, in the seconds of `event`; None as over HTTP.
+        """
         done = self.asked[index][1]
         if done:
-            done(Reply(status, body))
+            done(Reply(status, body, None if at_s is None else EPOCH_S + at_s))
 
     def tell(self, event: dict[str, Any]) -> None:
         """Give an event to whom its call belongs, as the card does."""
+        if event["type"] == "PlaybackStarted" and self.replies_bear_time:
+            self._begins(event["playback"]["id"], instant_s(event["timestamp"]) - EPOCH_S)
+            return
         playback = event.get("playback")
         call = playback["target_uri"][8:] if playback else event["channel"]["id"]
         self.exchange.now_s = instant_s(event["timestamp"])
         party = self.exchange.party(call)
         if party:
             party.on_event(event["type"], event)
+
+    def _begins(self, playback: str, at_s: float) -> None:
+        for index, (request, _) in enumerate(self.asked):
+            ordered = request.body is not None and request.body.get("playbackId") == playback
+            if ordered and playback not in self._begun:
+                self._begun.add(playback)
+                self.reply(201, index, at_s=at_s)
 
     def pass_s(self, seconds: float) -> None:
         self.clock.run_until(self.clock.monotonic() + seconds)
@@ -76,7 +97,7 @@ def recorded(name: str) -> Iterator[dict[str, Any]]:
 
 def event(kind: str, call: str = "1.1", at_s: float = 0.0, **more: Any) -> dict[str, Any]:
     """Make an event of a call."""
-    timestamp = datetime.fromtimestamp(1.8e9 + at_s, UTC).isoformat(timespec="milliseconds")
+    timestamp = datetime.fromtimestamp(EPOCH_S + at_s, UTC).isoformat(timespec="milliseconds")
     made: dict[str, Any] = {"type": kind, "timestamp": timestamp}
     made["channel"] = {"id": call, "name": f"PJSIP/{call}", "state": more.pop("state", "Up")}
     return made | more

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ivrd.card import Ability
 from ivrd.events import Event
@@ -71,6 +73,129 @@ def test_the_end_of_a_play_before_the_reply_to_its_order() -> None:
     assert stand_in.sent == [Event("T_EOF", 2, {"heard_s": 0.1, "whole": True})]
 
 
+def test_a_play_is_counted_from_the_instant_of_the_reply_to_its_order() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(1.0, 2.0))
+    stand_in.reply(201, at_s=1.0)
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 4.0))
+    assert stand_in.sent == [Event("T_EOF", 2, {"heard_s": 3.0, "whole": True})]
+
+
+def test_the_end_of_a_play_waits_for_a_late_reply_that_tells_when_it_began() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(0.1))
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 1.1))
+    assert not stand_in.sent
+    stand_in.reply(201, at_s=1.0)
+    assert stand_in.sent == [Event("T_EOF", 2, {"heard_s": 0.1, "whole": True})]
+
+
+def test_a_play_of_which_nothing_tells_when_it_began_is_not_whole() -> None:
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(0.1))
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 1.1))
+    stand_in.pass_s(0.3)
+    assert stand_in.sent == [Event("T_EOF", 2, {"heard_s": 0.0, "whole": False})]
+
+
+PAUSE_S, DIGIT_S = 0.12, 0.15
+"""The shortest voice files that there are."""
+
+
+@given(
+    st.lists(st.sampled_from([DIGIT_S, 0.3, 0.6, 1.4]), max_size=60),
+    st.floats(-0.001, 0.02),
+    st.data(),
+)
+def test_whichever_file_was_skipped_the_play_is_too_short_to_be_whole(
+    spoken_s: list[float], late_s: float, data: st.DataObject
+) -> None:
+    lengths_s = [*spoken_s, PAUSE_S]
+    missing = data.draw(st.none() | st.integers(0, len(lengths_s) - 1))
+    seam_s = data.draw(st.floats(0.0003, 0.0009))
+    took_s = late_s + sum(
+        0.001 if number == missing else length_s - 22 / 8000 + seam_s
+        for number, length_s in enumerate(lengths_s)
+    )
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(*lengths_s))
+    stand_in.reply(201, at_s=1.0)
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 1.0 + took_s))
+    assert stand_in.sent[0].data["whole"] is (missing is None)
+
+
+def played_and_counted(lengths_s: list[float], sent: int) -> StandIn:
+    """Return a channel on which a list took its whole time, but for which `sent` packets went."""
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(*lengths_s))
+    assert [request.method for request, _ in stand_in.asked] == ["GET", "POST"]
+    stand_in.reply(200, 0, '{"txcount": 1000}')
+    stand_in.reply(201, 1, at_s=1.0)
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 1.0 + sum(lengths_s)))
+    assert not stand_in.sent
+    stand_in.reply(200, 2, f'{{"txcount": {1000 + sent}}}')
+    return stand_in
+
+
+def packets(lengths_s: list[float]) -> int:
+    return sum(-(-(round(length_s * 8000) - 22) // 160) for length_s in lengths_s)
+
+
+@given(
+    st.lists(st.sampled_from([PAUSE_S, DIGIT_S, 0.3, 1.4]), min_size=1, max_size=60),
+    st.data(),
+)
+def test_a_file_that_was_skipped_while_asterisk_stood_still_is_missed_by_its_packets(
+    spoken_s: list[float], data: st.DataObject
+) -> None:
+    lengths_s = [*spoken_s, PAUSE_S]
+    gone = data.draw(st.integers(0, len(lengths_s) - 1))
+    left_s = [length_s for number, length_s in enumerate(lengths_s) if number != gone]
+    assert not played_and_counted(lengths_s, packets(left_s)).sent[0].data["whole"]
+    assert played_and_counted(lengths_s, packets(lengths_s)).sent[0].data["whole"]
+
+
+def test_a_play_whose_packets_are_never_told_is_judged_by_its_time() -> None:
+    for took_s, whole in ((0.5, True), (0.3, False)):
+        stand_in = in_call()
+        stand_in.channel.play(2, speech(0.3, 0.2))
+        stand_in.reply(200, 0, '{"txcount": 1000}')
+        stand_in.reply(201, 1, at_s=1.0)
+        stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 1.0 + took_s))
+        stand_in.pass_s(0.3)
+        assert stand_in.sent == [Event("T_EOF", 2, {"heard_s": took_s, "whole": whole})]
+
+
+def test_a_play_that_ended_before_the_hang_up_is_told_before_it_though_its_packets_are_not() -> (
+    None
+):
+    stand_in = in_call()
+    stand_in.channel.play(2, speech(0.3, 0.2))
+    stand_in.reply(200, 0, '{"txcount": 1000}')
+    stand_in.reply(201, 1, at_s=1.0)
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 1.5))
+    stand_in.tell(event("ChannelHangupRequest"))
+    assert stand_in.names == ["T_EOF", "T_LCTERM"]
+    assert stand_in.sent[0].data["whole"] is True
+
+
+def test_on_hook_upon_such_an_end_is_answered_and_nothing_is_told_after_it() -> None:
+    stand_in = in_call()
+
+    def hang_up(news: Event) -> None:
+        stand_in.sent.append(news)
+        if news.name == "T_EOF":
+            stand_in.channel.on_hook(3)
+
+    stand_in.channel.connect(hang_up)
+    stand_in.channel.play(2, speech(0.3, 0.2))
+    stand_in.reply(200, 0, '{"txcount": 1000}')
+    stand_in.reply(201, 1, at_s=1.0)
+    stand_in.tell(playback("PlaybackFinished", FIRST_PLAY, "done", 1.5))
+    stand_in.tell(event("StasisEnd"))
+    assert stand_in.names == ["T_EOF", "T_ONH"]
+
+
 @pytest.mark.parametrize("status", [404, 500, 503, 0])
 def test_a_play_that_asterisk_refuses_ends_and_is_not_whole(status: int) -> None:
     stand_in = in_call()
@@ -105,6 +230,21 @@ def test_a_play_whose_end_was_never_told_ends_before_on_hook() -> None:
     stand_in.tell(event("StasisEnd", at_s=1.5))
     assert stand_in.names == ["T_EOF", "T_ONH"]
     assert stand_in.sent[0].data == {"heard_s": 0.5, "whole": False}
+
+
+def test_a_caller_who_is_answered_at_once_hears_no_ringing() -> None:
+    stand_in = StandIn()
+    stand_in.channel.connect(
+        lambda event: stand_in.channel.off_hook(1) if event.name == "T_RING" else None
+    )
+    stand_in.channel.ring("1.1", "", "170")
+    assert [request.path for request, _ in stand_in.asked] == ["channels/1.1/answer"]
+
+
+def test_a_caller_who_has_to_wait_hears_ringing() -> None:
+    stand_in = StandIn()
+    stand_in.channel.ring("1.1", "", "170")
+    assert [request.path for request, _ in stand_in.asked] == ["channels/1.1/ring"]
 
 
 def test_a_late_reply_of_the_last_call_does_not_answer_the_next() -> None:

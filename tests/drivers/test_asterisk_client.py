@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from drivers.asterisk import ari, rest
 from drivers.asterisk.ari import AriClient, AriEvent
 from drivers.asterisk.options import Options
+from drivers.asterisk.plays import instant_s
 from drivers.asterisk.rest import Reply
 from ivrd.clock import LoopClock
 from ivrd.errors import CardError
@@ -24,12 +25,15 @@ class Server:
 
     def __init__(self) -> None:
         self.version: str | None = "22.10.1"
+        self.timestamps = True
         self.info_status = 200
         self.socket_status = 101
         self.statuses: dict[str, int] = {}
         """HTTP status by path; 0: no reply at all."""
         self.sockets: list[web.WebSocketResponse] = []
         self.carried_out: list[str] = []
+        self.allowed: list[str] = []
+        """The event types that the application gets."""
         self.application_there = True
         self.asked_who = 0
         self.url = ""
@@ -57,25 +61,30 @@ class Server:
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 asked = json.loads(message.data)
-                status, body = self._carry_out(asked["method"], asked["uri"])
+                status, body = self._carry_out(
+                    asked["method"], asked["uri"], asked.get("message_body", "")
+                )
                 if status:
-                    await socket.send_json(
-                        {
-                            "type": "RESTResponse",
-                            "request_id": asked["request_id"],
-                            "status_code": status,
-                            "message_body": body,
-                        }
-                    )
+                    reply = {
+                        "type": "RESTResponse",
+                        "request_id": asked["request_id"],
+                        "status_code": status,
+                        "message_body": body,
+                    }
+                    if self.timestamps:
+                        reply["timestamp"] = "2026-11-02T09:00:00.123+0000"
+                    await socket.send_json(reply)
         return socket
 
     async def _request(self, request: web.Request) -> web.Response:
         path = request.path_qs.removeprefix("/ari/")
-        status, body = self._carry_out(request.method, path)
+        status, body = self._carry_out(request.method, path, await request.text())
         return web.Response(status=status, text=body)
 
-    def _carry_out(self, method: str, path: str) -> tuple[int, str]:
+    def _carry_out(self, method: str, path: str, body: str) -> tuple[int, str]:
         self.carried_out.append(f"{method} {path}")
+        if path.endswith("/eventFilter"):
+            self.allowed = [entry["type"] for entry in json.loads(body)["allowed"]]
         if path == "applications/ivrd":
             return (200, "{}") if self.application_there else (404, "")
         return self.statuses.get(path, 200), "[]"
@@ -275,6 +284,22 @@ async def test_an_older_asterisk_gets_the_requests_of_a_call_over_http_in_order(
             for asked in ("POST channels/c/play", f"DELETE playbacks/p{number}")
         ]
         assert [asked for asked in server.carried_out if "play" in asked] == wanted
+
+
+async def test_the_starts_of_files_are_asked_for_only_where_replies_bear_no_time(
+    server: Server,
+) -> None:
+    async with Opened(server) as opened:
+        assert "PlaybackStarted" not in server.allowed
+        reply = await opened.client.ask(rest.answer("c"))
+        assert reply.at_s == instant_s("2026-11-02T09:00:00.123+00:00")
+    server.timestamps = False
+    async with Opened(server):
+        assert "PlaybackStarted" in server.allowed
+    server.version = "20.6.0"
+    async with Opened(server) as opened:
+        assert "PlaybackStarted" in server.allowed
+        assert (await opened.client.ask(rest.answer("c"))).at_s is None
 
 
 async def test_close_leaves_nothing_and_tells_nothing(server: Server) -> None:

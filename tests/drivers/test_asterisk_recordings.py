@@ -13,6 +13,14 @@ PERMIT = a_permit("+8613800138000", "01012345678", "attempt")
 WELCOME_S, GOODBYE_S = 2.888, 1.866
 
 
+@pytest.fixture(params=[False, True], ids=["by events", "by replies"])
+def stand_in(request: pytest.FixtureRequest) -> StandIn:
+    """Return a channel that is told in one of two ways when a play began."""
+    made = StandIn()
+    made.replies_bear_time = request.param
+    return made
+
+
 def take(stand_in: StandIn, name: str, plays: dict[str, tuple[int, list[float]]]) -> list[Event]:
     """Let a recorded incoming call happen; answer it; order a play before its first event.
 
@@ -32,8 +40,7 @@ def take(stand_in: StandIn, name: str, plays: dict[str, tuple[int, list[float]]]
     return stand_in.sent
 
 
-def test_a_caller_hangs_up_in_a_play() -> None:
-    stand_in = StandIn()
+def test_a_caller_hangs_up_in_a_play(stand_in: StandIn) -> None:
     sent = take(
         stand_in, "caller_hangs_up_in_a_play", {"ivrd.ivrd.T.1": (2, [WELCOME_S, GOODBYE_S])}
     )
@@ -44,8 +51,7 @@ def test_a_caller_hangs_up_in_a_play() -> None:
     assert sent[-1] == Event("T_ONH", 3)
 
 
-def test_the_guard_of_the_dialplan_ends_the_call_in_a_play() -> None:
-    stand_in = StandIn()
+def test_the_guard_of_the_dialplan_ends_the_call_in_a_play(stand_in: StandIn) -> None:
     take(stand_in, "guard_ends_the_call_in_a_play", {"ivrd.ivrd.T.1": (2, [WELCOME_S] * 5)})
     assert stand_in.names == ["T_RING", "T_OFFH", "T_LCTERM", "T_EOF"]
 
@@ -59,8 +65,7 @@ def test_a_caller_gives_up() -> None:
     assert stand_in.names == ["T_RING", "T_RINGOFF"]
 
 
-def test_on_hook_in_a_play() -> None:
-    stand_in = StandIn()
+def test_on_hook_in_a_play(stand_in: StandIn) -> None:
     for event in recorded("on_hook_in_a_play"):
         if event["type"] == "StasisStart":
             stand_in.channel.ring("1.1", "", "170")
@@ -77,8 +82,7 @@ def test_on_hook_in_a_play() -> None:
     assert stand_in.names == ["T_RING", "T_OFFH", "T_EOF", "T_ONH"]
 
 
-def test_one_play_to_its_end_and_one_stopped() -> None:
-    stand_in = StandIn()
+def test_one_play_to_its_end_and_one_stopped(stand_in: StandIn) -> None:
     started = 0
     for event in recorded("one_play_to_its_end_and_one_stopped"):
         if event["type"] == "StasisStart":
@@ -100,8 +104,9 @@ def test_one_play_to_its_end_and_one_stopped() -> None:
     assert cut.data["heard_s"] == pytest.approx(0.4, abs=0.05)
 
 
-def test_a_file_that_is_missing_in_a_list_or_alone_makes_the_play_not_whole() -> None:
-    stand_in = StandIn()
+def test_a_file_that_is_missing_in_a_list_or_alone_makes_the_play_not_whole(
+    stand_in: StandIn,
+) -> None:
     plays = {
         "ivrd.ivrd.T.1": (2, [GOODBYE_S, 1.0, GOODBYE_S]),
         "ivrd.ivrd.T.2": (3, [1.0]),
@@ -137,8 +142,7 @@ def test_a_called_party_rings_and_is_busy() -> None:
     assert stand_in.names == ["T_BUSY", "T_ONH"]
 
 
-def test_a_called_party_answers_and_hangs_up_in_a_play() -> None:
-    stand_in = StandIn()
+def test_a_called_party_answers_and_hangs_up_in_a_play(stand_in: StandIn) -> None:
     stand_in.channel.dial(1, PERMIT, 10)
     for event in recorded("answers_and_hangs_up_in_a_play"):
         stand_in.tell(event)
