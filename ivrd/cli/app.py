@@ -32,6 +32,16 @@ COMMANDS = {
     "call": ("call:call", "Call ivrd: a phone in the terminal, for the software card."),
     "dial": ("dial:dial", "Place a test call to a number of the test list."),
     "enquiry": ("enquiry:enquiry", "Start and stop enquiry on lines."),
+    "dunning": ("dunning:dunning", "Give lines to dunning, and take them back."),
+    "kill-switch": ("kill_switch:kill_switch", "Stop all dialling, of every campaign."),
+    "why": ("why:why", "Say why a number or an account was called, or was not."),
+    "debtor": ("debtor:debtor", "Show debtors, class them, and note what calls cannot know."),
+    "dnc": ("dnc:dnc", "Keep the do-not-call list."),
+    "worklist": ("worklist:worklist", "List what people are to do for debtors, and sign it off."),
+    "report": ("report:report", "Report on calls and campaigns."),
+    "campaign": ("campaign:campaign", "Make, start and stop campaigns, and import lists."),
+    "backup": ("backup:backup", "Copy ivrd's own store, while it runs."),
+    "restore": ("backup:restore", "Put a copy of the store in its place."),
     "reload": ("flow:reload", "Let the daemon read flows and voice files again."),
     "tail": ("tail:tail", "Show the log of a line."),
     "replay": ("replay:replay_files", "Replay line logs against the flow as it is now."),
@@ -110,7 +120,7 @@ def _told(ctx: click.Context, error: Exception) -> int:
 )
 @click.pass_context
 def main(ctx: click.Context, config_file: Path) -> None:
-    """Telephone bill enquiry: runs the daemon, talks to it, and proves what it does.
+    """Telephone bill enquiry and reminders: runs the daemon, talks to it, proves what it does.
 
     Exit codes: 0 done, 1 the answer is no (a difference, problems found), 2 wrong use or
     settings, 3 the daemon cannot be reached.

@@ -22,6 +22,7 @@ from ivrd.dunning.columns import (
     PROMISE_STATES,
     TARGET_STATES,
     TASKS,
+    WHY_LISTED,
     word,
 )
 from ivrd.dunning.person import InCampaign, Person, look_up, person
@@ -154,17 +155,7 @@ def _must_be_known(tx: Connection, account: str) -> None:
 
 def print_person(found: Person, config: Config) -> None:
     """Print how a debtor stands."""
-    print_facts(
-        {
-            "account": ", ".join(found.accounts),
-            "numbers": ", ".join(found.numbers),
-            **_classes(found, config),
-        }
-    )
-    for listed in found.do_not_call:
-        why = listed.why.value.replace("_", " ")
-        told = f"do not call {listed.number}: {why}, since {local(listed.added_at, config.zone)}"
-        click.echo(click.style(told, fg="yellow"))
+    print_facts(person_facts(found, config))
     if found.campaigns:
         click.echo()
         print_table(
@@ -180,13 +171,20 @@ def print_person(found: Person, config: Config) -> None:
         click.echo(f"\n{left} older notes: --json tells all")
 
 
-def _classes(found: Person, config: Config) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for one in found.debtors:
-        facts["class"] = (
-            f"{word(one.debtor_class, CLASSES, 'en')}, since {local(one.since, config.zone)},"
-            f" by {one.set_by}"
+def person_facts(found: Person, config: Config) -> dict[str, Any]:
+    """Return who somebody is, and what holds for all campaigns."""
+    facts: dict[str, Any] = {
+        "account": ", ".join(found.accounts), "numbers": ", ".join(found.numbers),
+    }  # fmt: skip
+    for listed in found.do_not_call:
+        whose = f" (not of {listed.account})" if listed.account else ""
+        facts[f"do not call {listed.number}"] = (
+            f"{word(listed.why, WHY_LISTED, 'en')}{whose}, since"
+            f" {local(listed.added_at, config.zone)}"
         )
+    for one in found.debtors:
+        since = f"since {local(one.since, config.zone)}, by {one.set_by}"
+        facts["class"] = f"{word(one.debtor_class, CLASSES, 'en')}, {since}"
         if one.next_action:
             at = f", {local(one.next_at, config.zone)}" if one.next_at else ""
             facts["next action"] = f"{word(one.next_action, TASKS, 'en')}{at}"

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from ivrd.assembly import open_own_store
 from ivrd.cli.client import order
 from ivrd.cli.output import Refused
 from ivrd.config import Config
@@ -17,7 +18,7 @@ from ivrd.dunning.numbers import NumberProblem
 from ivrd.dunning_settings import number_plan
 from ivrd.errors import ControlError
 from ivrd.store.audit import record
-from ivrd.store.engine import Store, open_store
+from ivrd.store.engine import Store
 
 T = TypeVar("T")
 
@@ -25,12 +26,7 @@ T = TypeVar("T")
 @contextmanager
 def own_store(config: Config) -> Iterator[Store]:
     """Give the store of ivrd.toml, and close it after. Raises `StoreError`."""
-    config.data.mkdir(parents=True, exist_ok=True)
-    store = open_store(
-        config.store_url,
-        password_env=config.store.password_env,
-        password_file=config.store_password_file,
-    )
+    store = open_own_store(config)
     try:
         yield store
     finally:
@@ -64,6 +60,12 @@ def act(
         return result
 
     return store.transact(both)
+
+
+def intend(store: Store, action: str, data: Mapping[str, Any]) -> None:
+    """Put on record that something was ordered which takes more than one transaction."""
+    by = operator()
+    store.transact(lambda tx: record(tx, store.now(), by, action, data))
 
 
 def nudge(config: Config) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from enum import Enum
@@ -96,7 +96,14 @@ class Report:
 
     def for_width(self, columns: int) -> Report:
         """Return the report with the columns that a terminal this wide has room for."""
-        kept = [i for i, column in enumerate(self.columns) if column.from_width <= columns]
+        return self._with(lambda column: column.from_width <= columns)
+
+    def without(self, *names: str) -> Report:
+        """Return the report without some columns."""
+        return self._with(lambda column: column.name not in names)
+
+    def _with(self, wanted: Callable[[Column], bool]) -> Report:
+        kept = [i for i, column in enumerate(self.columns) if wanted(column)]
         if len(kept) == len(self.columns):
             return self
         return replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -14,7 +14,7 @@ from ivrd.dunning.campaign import Campaign, Choose
 from ivrd.dunning.case import Case, GateRules, History, Reason
 from ivrd.dunning.claim import Slot, case_of
 from ivrd.dunning.frequency import Past, counted, reached_until
-from ivrd.dunning.judge import Judge
+from ivrd.dunning.gate import Gate
 from ivrd.dunning.person import InCampaign, Person, plain
 from ivrd.dunning.policy import Limit
 from ivrd.dunning.reasons import reason
@@ -119,11 +119,10 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is needed to answer: the gate's rules, and how it looks at the store."""
+    """What is needed to answer: the gate that would decide, and what the billing data says."""
 
-    judge: Judge
+    gate: Gate
     campaigns: Campaigns
-    history: Callable[[Connection, Case, datetime], History]
     billed: Billed
 
 
@@ -148,23 +147,23 @@ def _story(tx: Connection, target: InCampaign, asked: Asked, now: datetime) -> S
     steps = tuple(sorted(_steps(target), key=lambda step: step.at))
     owed_fen = asked.billed.owed_fen(running, target)
     case = case_of(running, target, NOWHERE, "", owed_fen or 0, now)
-    history = asked.history(tx, case, now)
+    history = asked.gate.history(tx, case, now)
     verdict = _ended(target) or _campaign_waits(running, target, now)
     if verdict is None and owed_fen is None:
         told = asked.billed.down or "the billing data does not know the account"
         verdict = Verdict(False, Reason.BILLING_STALE, told)
     if verdict is None:
-        verdict = _of_gate(asked.judge, case, history, now)
+        verdict = _of_gate(asked.gate, case, history, now)
     return Story(
         target.campaign, target.account, target.number, verdict,
         None if verdict.final else running.opening(case.zone)(now),
-        steps, tuple(_counters(asked.judge.rules, case, history, now)),
+        steps, tuple(_counters(asked.gate.rules, case, history, now)),
     )  # fmt: skip
 
 
-def _of_gate(judge: Judge, case: Case, history: History, now: datetime) -> Verdict:
+def _of_gate(gate: Gate, case: Case, history: History, now: datetime) -> Verdict:
     """Return what the gate would say; from one hold to the next, until none is left."""
-    held = judge.judge(case, history, now)
+    held = gate.judge(case, history, now)
     if held is None:
         return Verdict(True, "callable", "may be called now: it waits for a free line")
     first, last = held, held
@@ -174,7 +173,7 @@ def _of_gate(judge: Judge, case: Case, history: History, now: datetime) -> Verdi
             break
         # what is read live will have been read anew by then
         then = case if case.source == "list" else replace(case, read_at=at)
-        next_held = judge.judge(then, history, at)
+        next_held = gate.judge(then, history, at)
         if next_held is None:
             break
         last, at = next_held, next_held.until
@@ -305,7 +304,7 @@ def _never(
     """Return why somebody who is in no campaign was never dialled."""
     never = "never dialled because "
     numbers = found.numbers
-    barred = next((why for why in map(asked.judge.plan.blocked, numbers) if why), None)
+    barred = next((why for why in map(asked.gate.plan.blocked, numbers) if why), None)
     if unreadable is not None and not asked.billed.arrears:
         return Verdict(False, Reason.NUMBER_INVALID,
                        f"{never}it is no account that anything is known of, and {unreadable}",

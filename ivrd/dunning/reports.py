@@ -351,3 +351,43 @@ def do_not_call_list(tx: Connection, zone: tzinfo, *, with_removed: bool = False
     if not with_removed:
         query = query.where(d.removed_at.is_(None))
     return Report("dnc", ("Do not call", "免呼名单"), LISTED_COLUMNS, streamed(tx, query), zone)
+
+
+TARGET_COLUMNS = (
+    Column("account", "account", "户号", private=Private.ACCOUNT),
+    Column("number", "number", "号码", private=Private.NUMBER),
+    Column("others", "other numbers", "其他号码", private=Private.NUMBER, from_width=SHEETS_ONLY),
+    Column("amount_fen", "owed", "欠费", Kind.MONEY),
+    Column("months", "months", "欠费月数", Kind.NUMBER, from_width=WIDE),
+    Column("due", "due", "截止日期", Kind.DAY, from_width=WIDE),
+    Column("product", "product", "产品", from_width=SHEETS_ONLY),
+    Column("group", "customer group", "客户类别", from_width=SHEETS_ONLY),
+    Column("state", "state", "状态", Kind.WORD, words=TARGET_STATES),
+    Column("why", "why", "原因", Kind.WORD, words=REASONS),
+    Column("tries", "calls", "已呼叫次数", Kind.NUMBER),
+    Column("next_at", "next call", "下次呼叫", Kind.INSTANT),
+    Column("told_at", "told", "告知时间", Kind.INSTANT, from_width=SHEETS_ONLY),
+    Column("paid_at", "paid", "发现缴清时间", Kind.INSTANT, from_width=SHEETS_ONLY),
+)
+
+
+def target_list(tx: Connection, campaign: str, zone: tzinfo, states: Sequence[str] = ()) -> Report:
+    """Return the debtors of a campaign and how each stands; `states` leave out the others."""
+    t = targets.c
+    query = (
+        select(
+            t.account, t.numbers, t.amount_fen, t.months, t.due, t.product, t.customer_group,
+            t.state, case((t.state == TargetState.WAITING, t.held), else_=t.why), t.tries,
+            case((t.state.in_(OPEN_TARGETS), t.next_at), else_=None), t.told_at, t.paid_at,
+        )
+        .join(campaigns, campaigns.c.id == t.campaign)
+        .where(campaigns.c.name == campaign)
+        .order_by(t.id)
+    )  # fmt: skip
+    if states:
+        query = query.where(t.state.in_(states))
+    rows = (
+        (row[0], row[1][0] if row[1] else None, "; ".join(row[1][1:]) or None, *row[2:])
+        for row in streamed(tx, query)
+    )
+    return Report("debtors", ("Debtors", "催缴用户"), TARGET_COLUMNS, rows, zone)
