@@ -169,9 +169,9 @@ class Hours:
         return next((edge for edge in self._edges(instant) if self.open_at(edge)), None)
 
     def closes_at(self, instant: datetime, latest: datetime) -> datetime:
-        """Return the first instant after `instant` that is not open, or not known to be.
+        """Return when it closes that is open at `instant`, or is not known to be open any more.
 
-        `latest` where there is none before that.
+        `latest` where that is not before.
         """
         for edge in self._edges(instant):
             if edge >= latest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,9 @@ class Judge:
         wide = first.reason in WIDE
 
         def holds(at: datetime) -> Held | None:
-            return next(self._hours(case, at) if wide else self._all(case, history, at), None)
+            if wide:
+                return next(self._hours(case, at), None)
+            return next(self._all(_read_anew(case, at - now), history, at), None)
 
         return Held(first.reason, first.detail, _through(holds, first.until), first.final)
 
@@ -167,6 +170,11 @@ def _through(holds: Callable[[datetime], Held | None], until: datetime) -> datet
             return until
         until = held.until
     return None
+
+
+def _read_anew(case: Case, later: timedelta) -> Case:
+    """Return the case as it is asked later: what is owed is read right before, as it was now."""
+    return replace(case, read_at=case.read_at + later) if case.read_at else case
 
 
 def _state(history: History) -> Iterator[Held]:

@@ -125,6 +125,9 @@ class NumberPlan:
 
     def blocked(self, e164: str) -> str | None:
         """Return why a number may not be dialled, as in "is …"; None where it may."""
+        return _blocked(self, e164)
+
+    def _blocked(self, e164: str) -> str | None:
         parsed = _number(e164)
         if parsed is None:
             return "not a number in E.164"
@@ -227,6 +230,12 @@ class NumberPlan:
         return area > 0 and (
             len(subscriber) < _CN_SUBSCRIBER_MIN or subscriber.startswith(_CN_SERVICES)
         )
+
+
+@lru_cache(maxsize=2**17)
+def _blocked(plan: NumberPlan, e164: str) -> str | None:
+    """Remember what was found out: the same numbers come again and again."""
+    return plan._blocked(e164)  # noqa: SLF001 - its other half
 
 
 @lru_cache(maxsize=65536)

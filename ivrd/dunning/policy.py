@@ -47,9 +47,11 @@ class Limit:
 
     def told(self) -> str:
         """Return the limit as people say it."""
-        span = "calendar day" if self.within == "day" else f"{self.within} days"
+        span = "a calendar day" if self.within == "day" else f"{24 * self.within} hours"
+        if self.within != "day" and self.within > 1:
+            span = f"{self.within} days"
         what = self.counts if self.most != 1 else self.counts.removesuffix("s")
-        return f"{self.most} {what} per {self.per} in a {span}".replace("in a 1 days", "in 24 h")
+        return f"{self.most} {what} per {self.per} in {span}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ TUESDAY = datetime(2026, 11, 24, 10, 0, tzinfo=SHANGHAI)
 
 DEFAULT = Windows.of(
     {
-        **dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), ["09:30-12:00", "15:00-20:00"]),
-        **dict.fromkeys(("sat", "sun"), ["10:30-12:00", "15:00-20:00"]),
+        **dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), ("09:30-12:00", "15:00-20:00")),
+        **dict.fromkeys(("sat", "sun"), ("10:30-12:00", "15:00-20:00")),
     }
 )
 PLAN = NumberPlan("86", "010")
@@ -141,9 +141,7 @@ class World:
                 .where(tables.attempts.c.id == attempt)
                 .values(outcome=outcome.value, ended_at=due_at)
             )
-            tx.execute(
-                tables.reservations.delete().where(tables.reservations.c.attempt == attempt)
-            )
+            tx.execute(tables.reservations.delete().where(tables.reservations.c.attempt == attempt))
             tx.execute(
                 update(tables.targets)
                 .where(tables.targets.c.id == debtor.target)
