@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-import random
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from ivrd.errors import StoreBusy, StoreDown, StoreError
 from ivrd.store.connections import BUSY_S, engine_from
-from ivrd.store.failures import OUT_OF_ORDER, database_errors, sqlstate_of, translated
+from ivrd.store.failures import database_errors, translated
 from ivrd.store.migrate import bring_up
+from ivrd.store.server import ServerClock, run
 
 T = TypeVar("T")
 
@@ -78,7 +77,7 @@ class Store:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         if now is None:
-            now = _machine_time if self.is_sqlite else _ServerClock(self).now
+            now = _machine_time if self.is_sqlite else ServerClock(engine).now
         self._now = now
 
     def now(self) -> datetime:
@@ -96,7 +95,7 @@ class Store:
         with self._marked():
             if self.is_sqlite:
                 return self._in_turn(job, keep=True)
-            return self._again(job, retry)
+            return run(self.engine, job, retry, BUSY_S)
 
     def read(self, job: Callable[[Connection], T]) -> T:
         """Run `job` on one consistent state of the store, without holding any writer up."""
@@ -176,72 +175,6 @@ class Store:
             self._writer = None
         return failed
 
-    def _again(self, job: Callable[[Connection], T], retry: int) -> T:
-        """Run `job` on a server until it is in order with what others do."""
-        tried = 0
-        while True:
-            try:
-                with self.engine.connect() as connection:
-                    if not tried:
-                        return _once(connection, job)
-                    with _queued(connection):
-                        return _once(connection, job)
-            except _Collided:
-                failed = StoreError("a job went on after a statement of it had failed")
-            except (SQLAlchemyError, OSError) as exc:
-                failed = translated(exc)
-                lost = isinstance(exc, DBAPIError) and exc.connection_invalidated
-                if sqlstate_of(exc) not in OUT_OF_ORDER and not lost:
-                    raise failed from None
-            tried += 1
-            if tried > retry:
-                raise failed
-            # others' transactions take milliseconds; the spread keeps two from meeting again
-            time.sleep(random.uniform(0, 0.001) * tried)  # noqa: S311 - no secret
-
-
-def _once(connection: Connection, job: Callable[[Connection], T]) -> T:
-    """Run `job` on a server in one transaction."""
-    transaction = connection.begin()
-    result = job(connection)
-    if _raw(connection).info.transaction_status.name == "INERROR":
-        # a commit would be answered by a silent roll-back
-        raise _Collided
-    try:
-        transaction.commit()
-    except DBAPIError as exc:
-        if exc.connection_invalidated:
-            raise StoreDown("the store was lost while it committed") from None
-        raise
-    return result
-
-
-_QUEUE = 0x69767264
-"""The name of PostgreSQL's advisory lock that those wait for who have collided: "ivrd"."""
-
-
-@contextmanager
-def _queued(connection: Connection) -> Iterator[None]:
-    """Let only one of those who have collided run at a time, or they meet again and again.
-
-    The lock is the session's and is taken before the transaction begins: what a serializable
-    transaction sees is fixed by its first statement.
-    """
-    lock = {"name": _QUEUE}
-    connection.execute(text("SELECT pg_advisory_lock(:name)"), lock)
-    connection.commit()
-    try:
-        yield
-    finally:
-        if not connection.invalidated:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:name)"), lock)
-            connection.commit()
-
-
-class _Collided(Exception):  # noqa: N818 - a sign between two functions
-    """A statement failed and the job swallowed the error."""
-
 
 def _raw(connection: Connection) -> Any:
     """Return the driver's own connection."""
@@ -250,29 +183,3 @@ def _raw(connection: Connection) -> Any:
 
 def _machine_time() -> datetime:
     return datetime.now(UTC)
-
-
-class _ServerClock:
-    """The database server's time, asked for every 30 s and carried on in between."""
-
-    _FRESH_S = 30.0
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._guard = threading.Lock()
-        self._asked_s = float("-inf")
-        self._at = datetime.min.replace(tzinfo=UTC)
-
-    def now(self) -> datetime:
-        """Return the server's time, in UTC."""
-        with self._guard:
-            if time.monotonic() - self._asked_s > self._FRESH_S:
-                self._ask()
-            return self._at + timedelta(seconds=time.monotonic() - self._asked_s)
-
-    def _ask(self) -> None:
-        with database_errors(), self._store.engine.connect() as connection:
-            before_s = time.monotonic()
-            at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-            self._asked_s = (before_s + time.monotonic()) / 2
-        self._at = at.astimezone(UTC)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 HEAD = "0001"
 """The version of the tables in `ivrd.store.tables`."""
 
+PLACE = "ivrd.store:migrations"
+"""Where the steps are, as package and folder: found in a wheel as in a checkout."""
+
 VERSION_TABLE = "ivrd_version"
 """Where a store says its version; the column is Alembic's."""
 
@@ -95,7 +98,7 @@ def _config() -> Config:
     from alembic.config import Config  # noqa: PLC0415 - as above
 
     config = Config()
-    config.set_main_option("script_location", "ivrd.store:migrations")
+    config.set_main_option("script_location", PLACE)
     return config
 
 
