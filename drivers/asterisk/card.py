@@ -154,8 +154,11 @@ class AsteriskCard(VoiceCard):
         call: str = (
             playback["target_uri"].removeprefix("channel:")
             if playback
-            else event.get("channel", {}).get("id", "")
+            else (event.get("channel") or event.get("peer") or {}).get("id", "")
         )
+        if kind == "Dial" and event.get("forwarded"):
+            # the far end named another number and Asterisk calls it: there is no permit for that
+            self._hang_up_orphan(event["forwarded"]["id"])
         exchange.now_s = instant_s(event["timestamp"])
         party = exchange.party(call)
         if party is not None:
@@ -227,10 +230,11 @@ class AsteriskCard(VoiceCard):
     # -- calls ---------------------------------------------------------------------------------
 
     def _comes_in(self, exchange: Exchange, call: str, event: AriEvent) -> None:
-        if call.startswith(exchange.prefix):
-            self._hang_up_orphan(call)  # a call we gave up, answered in the same moment
-            return
         found, args = event["channel"], event.get("args") or []
+        if call.startswith(exchange.prefix) or args == [rest.PLACED]:
+            # a call we gave up, answered in the same moment; or what Asterisk made of it by itself
+            self._hang_up_orphan(call)
+            return
         caller = found.get("caller", {}).get("number", "")
         called = args[0] if args else found.get("dialplan", {}).get("exten", "")
         for channel in self._channels:

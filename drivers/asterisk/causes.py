@@ -24,6 +24,9 @@ _OUR_SIP_FAULTS = frozenset({401, 402, 407, 482, 483, 500, 502, 503, 504})
 """SIP codes that speak of our trunk, though Asterisk gives some the cause of the called person:
 401 and 407 (not let in) become 21, 483 (too many hops) becomes 19, 502 (bad gateway) 27."""
 
+_MOVED = frozenset({300, 301, 302})
+"""SIP codes that name another number; Asterisk gives 301 the cause 16, that of a good end."""
+
 _BUSY = frozenset({17})
 _NO_ANSWER = frozenset({NO_RESPONSE, RINGS_OUT})
 _UNSAID = frozenset({0, 16, 31})
@@ -42,16 +45,19 @@ _REFUSED = {
 }
 
 
-def outcome(cause: int, tech_cause: int | None, *, rang: bool) -> Outcome:
+def outcome(cause: int, tech_cause: int | None, *, rang: bool, moved: bool = False) -> Outcome:
     """Return the event for a dial that ended by itself without an answer.
 
     `cause` is that of ITU-T Q.850, `tech_cause` the SIP code (RFC 3261 §21) where there is one.
+    `moved`: the far end named another number, which the two do not always tell.
     """
     raw: dict[str, Json] = {"cause": cause}
     if tech_cause is not None:
         raw["tech_cause"] = tech_cause
     if tech_cause in _OUR_SIP_FAULTS:
         return T_FAULT, raw
+    if tech_cause in _MOVED or moved:
+        return T_REFUSED, {"reason": Refusal.CHANGED.value, **raw}
     if cause in _BUSY:
         return T_BUSY, raw
     if cause in _REFUSED:

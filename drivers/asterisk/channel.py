@@ -86,6 +86,8 @@ class AsteriskChannel(Channel):
         self._hook_ids: list[CommandId] = []
         self._dial_id: CommandId = 0
         self._rang = False
+        self._moved_away = False
+        """Whether the far end of a dial named another number."""
         self._player = Player(exchange, lambda ident, data: self._send(T_EOF, ident, data))
         self._transfer: Transfer | None = None
 
@@ -148,7 +150,7 @@ class AsteriskChannel(Channel):
             return
         call = self._exchange.new_id()
         self._begin(State.DIALLING, call)
-        self._dial_id, self._rang = id, False
+        self._dial_id, self._rang, self._moved_away = id, False, False
         self._set_timer(self._clock.call_later(timeout_s, self._dial_times_out))
         request = rest.originate(
             call, options.app, endpoint_of(options.endpoint, permit.number),
@@ -232,6 +234,8 @@ class AsteriskChannel(Channel):
             case "ChannelDtmfReceived":
                 if self.state is State.TALKING and not self._transfer and event["digit"] in _DIGITS:
                     self.emit(_DIGITS[event["digit"]])
+            case "Dial":
+                self._moved_away = self._moved_away or bool(event.get("forward"))
             case "ChannelStateChange":
                 self._on_state(event["channel"]["state"])
             case "StasisStart":
@@ -272,9 +276,9 @@ class AsteriskChannel(Channel):
         """Take note that the call has left us or is no more."""
         match self.state:
             case State.DIALLING:
-                self._dial_ends(
-                    outcome(event.get("cause", 0), event.get("tech_cause"), rang=self._rang)
-                )
+                cause, tech_cause = event.get("cause", 0), event.get("tech_cause")
+                moved = self._moved_away
+                self._dial_ends(outcome(cause, tech_cause, rang=self._rang, moved=moved))
             case State.DETECTING:
                 self._set_timer(None)
                 self.state, self._ends_itself = State.GONE, True

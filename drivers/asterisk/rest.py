@@ -19,6 +19,7 @@ EVENTS = (
     "ChannelDtmfReceived",
     "ChannelHangupRequest",
     "ChannelStateChange",
+    "Dial",
     "PlaybackFinished",
     "PlaybackStarted",
     "RESTResponse",
@@ -29,6 +30,13 @@ EVENTS = (
 it, Asterisk (22.10) carries requests out and never answers."""
 
 _OVER_WEBSOCKET = {20: 14, 21: 9, 22: 4}
+PLACED = "out"
+"""With what a call that we placed comes into the application."""
+
+NOWHERE = "ivrd-forwards-nothing"
+"""A dialplan context that is not there: where Asterisk shall look when the far end answers a dial
+with another number (SIP 301, 302). Else it would call that one, for which nobody gave a permit."""
+
 _NUMBER = re.compile(r"\+?\d{3,}")
 _WORDS = 120
 """How much is kept of what Asterisk says of a failure."""
@@ -151,9 +159,9 @@ def originate(
 ) -> Request:
     """Dial; the call enters `app` when answered, and never lasts longer than `longest_s`."""
     return Request("POST", "channels", call, {
-        "endpoint": endpoint, "app": app, "appArgs": "out", "channelId": call,
+        "endpoint": endpoint, "app": app, "appArgs": PLACED, "channelId": call,
         "callerId": caller_id, "timeout": timeout_s,
-        "variables": {"TIMEOUT(absolute)": str(longest_s)},
+        "variables": {"TIMEOUT(absolute)": str(longest_s), "FORWARD_CONTEXT": NOWHERE},
     })  # fmt: skip
 
 

@@ -51,7 +51,8 @@ def test_a_dial_names_its_channel_and_has_its_guard() -> None:
     )
     assert request.body is not None
     assert request.body["channelId"] == "c1"
-    assert request.body["variables"] == {"TIMEOUT(absolute)": "1800"}
+    guard = {"TIMEOUT(absolute)": "1800", "FORWARD_CONTEXT": rest.NOWHERE}
+    assert request.body["variables"] == guard
 
 
 def test_the_filter_lets_answers_and_the_loss_of_the_application_through() -> None:

@@ -14,12 +14,25 @@ REFUSALS = (403, 404, 480, 486, 487, 488, 500, 503, 600, 603)
 """What the caller may get."""
 
 REFUSES = {
-    403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 410: "Gone",
-    480: "Temporarily Unavailable", 484: "Address Incomplete", 486: "Busy Here",
-    488: "Not Acceptable Here", 500: "Server Internal Error", 503: "Service Unavailable",
-    600: "Busy Everywhere", 603: "Decline",
+    301: "Moved Permanently", 302: "Moved Temporarily", 401: "Unauthorized", 403: "Forbidden",
+    404: "Not Found", 407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone",
+    480: "Temporarily Unavailable", 482: "Loop Detected", 483: "Too Many Hops",
+    484: "Address Incomplete", 486: "Busy Here", 488: "Not Acceptable Here",
+    500: "Server Internal Error", 502: "Bad Gateway", 503: "Service Unavailable",
+    504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
 }  # fmt: skip
-"""What the called telephone can refuse with."""
+"""What the called telephone can refuse with; 301 and 302 name 170, which is ivrd itself."""
+
+REASONS = {
+    3001: (404, 1), 3017: (486, 17), 3018: (408, 18), 3019: (480, 19), 3020: (480, 20),
+    3021: (403, 21), 3022: (410, 22), 3027: (502, 27), 3028: (484, 28), 3034: (503, 34),
+    3038: (503, 38), 3055: (403, 55),
+}  # fmt: skip
+"""How a gateway refuses, by RFC 3398 §7.2.4.1: first digits of the number, SIP code and the cause
+of the telephone network, which goes into the Reason header (RFC 3326)."""
+
+FORWARDS = {"4302": "1202[$port]@", "5302": "PJSIP%2F1202[$port]%40trunk@"}
+"""Numbers answered with 302 and one that would answer; the second tries to choose the trunk."""
 
 _SDP = """
     v=0
@@ -34,6 +47,9 @@ _SDP = """
     a=fmtp:101 0-16
     a=ptime:20
 """
+
+_REASON = """
+    Reason: Q.850;cause={}"""
 
 _INFO = """
     Signal=[$key]
@@ -59,7 +75,7 @@ def _request(method: str, *, uri: str, sides: str, more: str = "", **rest: str) 
     return _message(f"{method} {uri} SIP/2.0", headers, **rest)
 
 
-def _response(status: str, tag: str = "", **rest: str) -> str:
+def _response(status: str, tag: str = "", more: str = "", user: str = "", **rest: str) -> str:
     headers = f"""
     [last_Via:]
     [last_From:]
@@ -67,7 +83,7 @@ def _response(status: str, tag: str = "", **rest: str) -> str:
     [last_Call-ID:]
     [last_CSeq:]
     [last_Record-Route:]
-    Contact: <sip:[local_ip]:[local_port]>"""
+    Contact: <sip:{user}[local_ip]:[local_port]>{more}"""
     return _message(f"SIP/2.0 {status}", headers, **rest)
 
 
@@ -168,10 +184,11 @@ def called() -> str:
     A number is one digit, three digits and the port: 1200PPPPP rings for 0.7 s and answers,
     1201PPPPP answers at once and hangs up 0.3 s later, 1202PPPPP answers at once, 1180PPPPP rings
     for ever, 1000PPPPP keeps silent, 1486PPPPP is refused with 486 at once and 2486PPPPP after
-    0.3 s of ringing.
+    0.3 s of ringing. 30.. and 31.. are refused as REASONS says.
     """
     ring, answer, silent, refuse, refuse_later, gone = 1, 2, 3, 4, 5, 6
     wants = {f"r{code}": f"[12]{code}" for code in REFUSES}
+    wants |= {f"r{number}": str(number) for number in (*REASONS, *FORWARDS)}
     wants |= {"rings": "1180", "answers": "1200", "brief": "1201", "now": "1202"}
     wants |= {"silent": "1000", "later": "2..."}
     finds = "".join(
@@ -205,15 +222,34 @@ def called() -> str:
         f'<nop next="{answer}" test="brief"/>',
         f'<nop next="{answer}" test="now"/>',
         f'<nop next="{ring}" test="later"/>',
+        *(f'<nop next="{number}" test="r{number}"/>' for number in FORWARDS),
         _label(refuse),
-        *(f'<nop next="{code}" test="r{code}"/>' for code in REFUSES),
+        *(f'<nop next="{code}" test="r{code}"/>' for code in (*REFUSES, *REASONS)),
         *itertools.chain.from_iterable(
             (
                 _label(code),
-                _response(f"{code} {reason}", tag, attributes='retrans="500"'),
+                _response(f"{code} {reason}", tag, user="170@" if code < 400 else "",
+                          attributes='retrans="500"'),
                 f'<recv request="ACK" next="{_END}">{_log("over")}</recv>',
             )
             for code, reason in REFUSES.items()
+        ),
+        *itertools.chain.from_iterable(
+            (
+                _label(number),
+                _response(f"{code} {REFUSES[code]}", tag, _REASON.format(cause),
+                          attributes='retrans="500"'),
+                f'<recv request="ACK" next="{_END}">{_log("over")}</recv>',
+            )
+            for number, (code, cause) in REASONS.items()
+        ),
+        *itertools.chain.from_iterable(
+            (
+                _label(int(number)),
+                _response("302 Moved Temporarily", tag, user=user, attributes='retrans="500"'),
+                f'<recv request="ACK" next="{_END}">{_log("over")}</recv>',
+            )
+            for number, user in FORWARDS.items()
         ),
         _label(ring),
         _response("180 Ringing", tag),
