@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from drivers.asterisk import AsteriskCard
+from drivers.asterisk.card import AsteriskCard
 from drivers.asterisk.options import Options
 from ivrd.clock import Clock
 from ivrd.commands import Prompt
@@ -78,21 +78,11 @@ async def examine(
             *await _far_side(ari, own), *await _guard(ari, own),
         ]  # fmt: skip
         looks.append(await _voice_files(card, own, prompts))
-        await _hung_up(ari, app)
     except CardError as error:
         return [wrong(str(error))]
     finally:
         await card.close()
     return looks
-
-
-async def _hung_up(ari: Ari, app: str) -> None:
-    """Wait until the channels on which voice files were tried have gone; closing leaves them up."""
-    for _ in range(50):
-        channels = await ari.get("channels") or []
-        if not any(channel["id"].startswith(f"ivrd.{app}.") for channel in channels):
-            return
-        await asyncio.sleep(0.1)
 
 
 class Ari:
