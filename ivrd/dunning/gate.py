@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, union, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Connection, Insert, Select, bindparam, insert, select, union, update
+from sqlalchemy.exc import DBAPIError
 
 from ivrd.card import DialPermit
 from ivrd.dunning.case import (
@@ -98,17 +98,27 @@ class Gate:
         """Return a permit, with the attempt, its reservations and ledger row written; or why not.
 
         In the caller's transaction, serializable or with no other writer: the permit is good only
-        once that is committed. What fails inside is `Reason.FAULT`; only errors of the database
-        (`DBAPIError`) are passed on, for the transaction to be run again or given up.
+        once that is committed. What fails before anything is written is `Reason.FAULT`. Errors of
+        the database, and whatever fails while it writes, are passed on: the transaction is to be
+        rolled back, and may be run again.
         """
         try:
             held = self.judge(case, self.history(tx, case, now), now)
-            return held or self._write(tx, case, now)
+            if held is not None:
+                return held
+            until = self._judge.good_until(case, now, now + timedelta(seconds=PERMIT_S))
+            permit = DialPermit(case.number, case.caller_id, case.attempt, until)
+            rows = self._rows(case, now)
         except DBAPIError:
             raise
         except Exception as error:  # fails closed, whatever it is
             return Held(Reason.FAULT, f"the gate failed ({type(error).__name__} at"
                         f" {arose_at(error)}): nobody is dialled")  # fmt: skip
+        if tx.execute(_TAKE_TARGET, {"target": case.target}).rowcount != 1:
+            return Held(Reason.TARGET_NOT_WAITING, "somebody else took this debtor just now")
+        for statement, values in rows:
+            tx.execute(statement, values)
+        return permit
 
     def judge(self, case: Case, history: History, now: datetime) -> Held | None:
         """Return why a case is held, None where it may be dialled now. Pure, no store.
@@ -165,62 +175,26 @@ class Gate:
             for row in found
         )  # fmt: skip
 
-    def _write(self, tx: Connection, case: Case, now: datetime) -> DialPermit | Held:
-        """Write the attempt and all that goes with it, and make the permit; or write nothing."""
-        until = self._judge.good_until(case, now, now + timedelta(seconds=PERMIT_S))
-        savepoint = tx.begin_nested()
-        try:
-            held = _reserve(tx, case) or _take(tx, case)
-            if held is not None:
-                savepoint.rollback()
-                return held
-            tx.execute(_ATTEMPT, self._attempt(case, now))
-            tx.execute(_LEDGER, _counts(case, now))
-            permit = DialPermit(case.number, case.caller_id, case.attempt, until)
-            savepoint.commit()
-        except BaseException:
-            if savepoint.is_active:
-                savepoint.rollback()
-            raise
-        return permit
-
-    def _attempt(self, case: Case, now: datetime) -> dict[str, Any]:
-        return {
+    def _rows(self, case: Case, now: datetime) -> list[tuple[Insert, list[dict[str, Any]]]]:
+        """Return what is written for an attempt; a key that is reserved already breaks it off."""
+        attempt = {
             "id": case.attempt, "campaign": case.campaign, "target": case.target,
             "account": case.account, "person": case.person, "number": case.number,
             "caller_id": case.caller_id, "node": case.node, "card": case.card, "line": case.line,
             "began_at": now, "lease_until": now + timedelta(seconds=self.rules.lease_s),
         }  # fmt: skip
+        counts = {
+            "attempt": case.attempt, "at": now, "day": now.astimezone(case.zone).date(),
+            "person": case.person, "number": case.number, "debt": case.debt,
+        }  # fmt: skip
+        # in one order everywhere, so that two daemons do not wait for each other
+        reserved = [{"key": key, "attempt": case.attempt} for key in sorted(_keys(case))]
+        return [(_RESERVE, reserved), (_ATTEMPT, [attempt]), (_LEDGER, [counts])]
 
 
 def _keys(case: Case) -> tuple[str, str, str]:
     """Return what an attempt reserves: the number, the person, the debt."""
     return (f"number:{case.number}", f"person:{case.person}", f"debt:{case.debt}")
-
-
-def _reserve(tx: Connection, case: Case) -> Held | None:
-    # in one order everywhere, so that two daemons do not wait for each other
-    rows = [{"key": key, "attempt": case.attempt} for key in sorted(_keys(case))]
-    try:
-        with tx.begin_nested():
-            tx.execute(_RESERVE, rows)
-    except IntegrityError:
-        return Held(Reason.PERSON_BUSY, "another call to this person or number began just now")
-    return None
-
-
-def _take(tx: Connection, case: Case) -> Held | None:
-    if tx.execute(_TAKE_TARGET, {"target": case.target}).rowcount == 1:
-        return None
-    return Held(Reason.TARGET_NOT_WAITING, "somebody else took this debtor just now")
-
-
-def _counts(case: Case, now: datetime) -> dict[str, Any]:
-    """Return the ledger's row."""
-    return {
-        "attempt": case.attempt, "at": now, "day": now.astimezone(case.zone).date(),
-        "person": case.person, "number": case.number, "debt": case.debt,
-    }  # fmt: skip
 
 
 class ListedNumbers:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from ivrd.dunning.hours import Windows
 from ivrd.dunning.numbers import NumberPlan
 from ivrd.dunning.policy import ready_policies
 from ivrd.store import tables
-from ivrd.store.engine import open_store
+from ivrd.store.engine import Store, open_store
 from ivrd.store.states import CampaignState, Outcome, TargetState
 
 T = TypeVar("T")
@@ -47,6 +48,18 @@ class Debtor:
     account: str
     person: str
     numbers: tuple[str, ...]
+    campaign: int
+
+
+@cache
+def _store() -> Store:
+    """Return one store for all tests of a run: making the tables takes longer than the tests."""
+    return open_store("sqlite://", now=lambda: TUESDAY)
+
+
+def _emptied(tx: Connection) -> None:
+    for table in reversed(tables.metadata.sorted_tables):
+        tx.execute(table.delete())
 
 
 class World:
@@ -60,22 +73,24 @@ class World:
         plan: NumberPlan = PLAN,
         kind: str = "dunning",
     ) -> None:
-        self.store = open_store("sqlite://", now=lambda: TUESDAY)
+        self.store = _store()
+        self.do(_emptied)
         self.gate = Gate(rules or GateRules(POLICIES), plan, calendar)
         self.kind = kind
         self.serial = itertools.count(1)
-        self.campaign = self.do(self._campaign)
+        self.campaign = self.another_campaign("arrears")
 
     def do(self, job: Callable[[Connection], T]) -> T:
         """Do something to the store in a transaction."""
         return self.store.transact(job)
 
-    def _campaign(self, tx: Connection) -> int:
+    def another_campaign(self, name: str) -> int:
+        """Add a campaign that runs."""
         values = {
-            "name": "arrears", "kind": self.kind, "state": CampaignState.RUNNING.value,
+            "name": name, "kind": self.kind, "state": CampaignState.RUNNING.value,
             "settings": {}, "made_at": TUESDAY,
         }  # fmt: skip
-        made = tx.execute(insert(tables.campaigns).values(values))
+        made = self.do(lambda tx: tx.execute(insert(tables.campaigns).values(values)))
         assert made.inserted_primary_key is not None
         return int(made.inserted_primary_key[0])
 
@@ -85,15 +100,16 @@ class World:
         person: str | None = None,
         account: str | None = None,
         due_at: datetime = datetime(2020, 1, 1, tzinfo=UTC),
+        campaign: int | None = None,
     ) -> Debtor:
         """Add a debtor who waits to be called."""
         serial = next(self.serial)
         found = Debtor(
             0, account or f"A{serial}", person or f"P{serial}",
-            numbers or (f"+86108861{serial:04}",),
+            numbers or (f"+86108861{serial:04}",), campaign or self.campaign,
         )  # fmt: skip
         values = {
-            "campaign": self.campaign, "account": found.account, "person": found.person,
+            "campaign": found.campaign, "account": found.account, "person": found.person,
             "numbers": list(found.numbers), "amount_fen": 10000, "months": 1,
             "state": TargetState.WAITING.value, "next_at": due_at,
         }  # fmt: skip
@@ -105,7 +121,7 @@ class World:
         """Return the case of a debtor, as it is read right before the dial."""
         return replace(
             Case(
-                attempt=f"a{next(self.serial)}", campaign=self.campaign, target=debtor.target,
+                attempt=f"a{next(self.serial)}", campaign=debtor.campaign, target=debtor.target,
                 account=debtor.account, person=debtor.person, debt=debtor.account,
                 number=debtor.numbers[0], zone=SHANGHAI, caller_id="170", node="n", card="soft",
                 line=5, windows=DEFAULT, kind="dunning", holidays=Holidays.CLOSED, owed_fen=10000,
@@ -167,7 +183,7 @@ class World:
         def job(tx: Connection) -> None:
             tx.execute(
                 insert(tables.attempts).values(
-                    id=attempt, campaign=self.campaign, target=debtor.target,
+                    id=attempt, campaign=debtor.campaign, target=debtor.target,
                     account=debtor.account, person=debtor.person, number=number, caller_id="170",
                     node="n", card="soft", line=5, began_at=at,
                     outcome=outcome.value if outcome else None,
