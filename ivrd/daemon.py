@@ -26,6 +26,7 @@ from ivrd.outbound import Outbound, outbound_of
 from ivrd.records import CallRecord, LineSettings
 from ivrd.runner import BillingHealth, PooledActions
 from ivrd.service import Service
+from ivrd.store.switches import KILL, is_on
 from ivrd.trial import Tell, Trial, Trials
 
 CARDS = "ivrd.cards"
@@ -89,7 +90,7 @@ class Daemon:
         """Dunning, where ivrd.toml has it."""
         self.listeners: set[Callable[[Line], None]] = set()
         """Told when anything about a line has changed."""
-        self._trials = Trials(config.dial)
+        self._trials = Trials(config.dial, stopped=self._killed)
         self._pool: LookupPool
         self._clerk: ThreadClerk
         self._logs: dict[int, TraceFile] = {}
@@ -317,6 +318,10 @@ class Daemon:
         for number in numbers:
             self._line_changed(self.lines[number])
         return numbers
+
+    def _killed(self) -> bool:
+        """Return whether the kill switch is on, which holds test calls too."""
+        return self.parts.store.read(lambda tx: is_on(tx, KILL))
 
     def _known(self, numbers: list[int]) -> list[int]:
         """Return line numbers in order, each once. Raises `IvrdError` for one that is not there."""

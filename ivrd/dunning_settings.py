@@ -71,8 +71,9 @@ def campaign_defaults(config: Config, dunning: Dunning) -> CampaignDefaults:
         profiles=tuple(dunning.profiles),
         dials_per_s=dunning.dials_per_s,
         flows=frozenset({dunning.flow}),
-        policies=gate.rules.policies,
+        rules=gate.rules,
         lines=tuple(number for number, *_ in config.every_line()),
+        calendar=gate.calendar,
     )
 
 

@@ -55,7 +55,7 @@ class Outbound:
     ) -> None:
         self._config = config
         self._store = store
-        self._desk = desk
+        self.desk = desk
         self._clock = clock
         self._clerk = clerk
         self._upkeep_s = care.upkeep_s
@@ -67,7 +67,7 @@ class Outbound:
 
         Returns how many attempts were open. Raises `StoreError`.
         """
-        lost = self._desk.recover()
+        lost = self.desk.recover()
         if lost:
             _log.warning("attempts_cut_off", attempts=lost, outcome="unknown")
         switches = self._store.read(all_switches)
@@ -119,7 +119,7 @@ class Outbound:
             _log.error("line_order_not_kept", why=str(result))
 
     def _upkeep(self) -> None:
-        self._clerk.submit(self._desk.upkeep, self._kept_up)
+        self._clerk.submit(self.desk.upkeep, self._kept_up)
 
     def _kept_up(self, done: Done | Exception) -> None:
         if isinstance(done, Done):
@@ -183,7 +183,10 @@ def outbound_of(
 
 
 def _transfers(dunning: Dunning, clock: Clock) -> Callable[[], DialPermit | None]:
-    """Return what gives the permit to hand a call to a person."""
+    """Return what gives the permit to hand a call to a person.
+
+    The kill switch does not hold it: that call is one the person on the line asks for.
+    """
     number = dunning.transfer
     listed = ListedNumbers(dunning.caller_id, transfer=[number] if number else ())
     return lambda: listed.permit_transfer(number, "transfer", clock.now()) if number else None

@@ -57,10 +57,15 @@ SHOWN = 4
 
 
 class Trials:
-    """Places test calls, and nothing else: `dial` is the list, None where there is none."""
+    """Places test calls, and nothing else: `dial` is the list, None where there is none.
 
-    def __init__(self, dial: Dial | None) -> None:
-        self._listed = ListedNumbers(dial.caller_id, test=dial.test) if dial else None
+    `stopped` says whether the kill switch is on.
+    """
+
+    def __init__(self, dial: Dial | None, *, stopped: Callable[[], bool] = lambda: False) -> None:
+        self._listed: ListedNumbers | None = None
+        if dial is not None:
+            self._listed = ListedNumbers(dial.caller_id, test=dial.test, stopped=stopped)
 
     def place(
         self,

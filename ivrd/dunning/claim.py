@@ -13,7 +13,17 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from ivrd.billing.entities import Arrears
 from ivrd.card import DialPermit
@@ -116,6 +126,8 @@ class Claims:
         self._new_attempt = new_attempt
         self._asleep: dict[tuple[int, str | None], Held] = {}
         """Campaigns of which the gate lets nobody in that time zone through, until when."""
+        self._told: dict[int, str] = {}
+        """What each campaign was last said to wait for."""
 
     def claim(self, slot: Slot) -> Claim | Nobody:
         """Return somebody to call on a line, or why nobody is.
@@ -160,18 +172,15 @@ class Claims:
             if found is not None:
                 nobody.append(found)
         if not nobody:
-            return self._store.transact(lambda tx: _done(tx, running.id, now))
+            return self._store.transact(lambda tx: _done(tx, running, now))
         return self._waits(running, _soonest_of(nobody))
 
     def _waits(self, running: Running, nobody: Nobody) -> Nobody:
         """Say in the store what a campaign waits for, where that is news."""
-        self._store.transact(
-            lambda tx: tx.execute(
-                update(tables.campaigns)
-                .where(_a.id == running.id, func.coalesce(_a.waits_for, "") != nobody.why)
-                .values(waits_for=nobody.why)
-            )
-        )
+        if self._told.get(running.id) != nobody.why:
+            told = {"campaign": running.id, "waits": nobody.why}
+            self._store.transact(lambda tx: tx.execute(_tell, told))
+            self._told[running.id] = nobody.why
         return nobody
 
     def _in_zone(
@@ -195,7 +204,7 @@ class Claims:
             if verdict.reason in WIDE:
                 self._asleep[running.id, zone] = verdict
                 return Nobody(verdict.detail, verdict.until)
-        return self._store.read(lambda tx: _next_due(tx, running.id, zone, now))
+        return self._store.read(lambda tx: _next_due(tx, running.id, zone, now, running.home))
 
     def _due(self, running: Running, zone: str | None, now: datetime) -> Iterator[Row[Any]]:
         """Yield debtors who are due, promises first, each once."""
@@ -219,9 +228,7 @@ class Claims:
             if verdict.reason not in _PASSING | WIDE:
                 _hold(tx, row, verdict, now)
         elif row.held is not None:
-            tx.execute(
-                update(tables.targets).where(_t.id == row.id).values(held=None, held_detail=None)
-            )
+            tx.execute(_free, {"target": row.id})
         return verdict
 
 
@@ -291,27 +298,51 @@ def _end_of(day: Any, zone: ZoneInfo) -> datetime | None:
 
 # -- the store's rows ------------------------------------------------------------------------------
 
-_DUE_COLUMNS = (
-    _t.id, _t.account, _t.person, _t.numbers, _t.number_at, _t.amount_fen, _t.months, _t.due,
-    _t.lang, _t.zone, _t.held, _t.state,
-)  # fmt: skip
+_of_campaign = _t.campaign == bindparam("campaign")
+_in_home = _of_campaign & _t.zone.is_(None)
+_in_zone = _of_campaign & (_t.zone == bindparam("zone"))
 
 
-def _in(zone: str | None) -> Any:
-    return _t.zone.is_(None) if zone is None else _t.zone == zone
+def _due_in(zone: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(
+            _t.id, _t.account, _t.person, _t.numbers, _t.number_at, _t.amount_fen, _t.months,
+            _t.due, _t.lang, _t.zone, _t.held, _t.state,
+        )
+        .where(zone, _t.state == bindparam("state"), _t.next_at <= bindparam("now"))
+        .order_by(_t.next_at, _t.id)
+        .limit(AT_ONCE)
+    )  # fmt: skip
+
+
+def _next_in(zone: ColumnElement[bool]) -> Select[Any]:
+    of_state = _t.state == bindparam("state")
+    return select(_t.next_at).where(zone, of_state).order_by(_t.next_at).limit(1)
+
+
+# statements are made once: making one costs more than SQLite needs to answer it
+_due_home, _due_zone = _due_in(_in_home), _due_in(_in_zone)
+_next_home, _next_zone = _next_in(_in_home), _next_in(_in_zone)
+_any_home = select(_t.id).where(_in_home).limit(1)
+_zone_after = select(func.min(_t.zone)).where(_of_campaign, _t.zone > bindparam("zone"))
+_tell = update(tables.campaigns).where(_a.id == bindparam("campaign"))
+_tell = _tell.values(waits_for=bindparam("waits"))
+_end = (
+    update(tables.campaigns)
+    .where(_a.id == bindparam("campaign"), _a.state == CampaignState.RUNNING.value)
+    .values(state=CampaignState.DONE.value, ended_at=bindparam("now"))
+)
+_free = update(tables.targets).where(_t.id == bindparam("target"))
+_free = _free.values(held=None, held_detail=None)
 
 
 def _due_rows(tx: Connection, campaign: int, zone: str | None, now: datetime) -> list[Row[Any]]:
     """Return some debtors who are due: those with a promise, then the longest due."""
+    query = _due_home if zone is None else _due_zone
     rows: list[Row[Any]] = []
     for state in (TargetState.PROMISED, TargetState.WAITING):
-        query = (
-            select(*_DUE_COLUMNS)
-            .where(_t.campaign == campaign, _t.state == state.value, _t.next_at <= now, _in(zone))
-            .order_by(_t.next_at, _t.id)
-            .limit(AT_ONCE)
-        )
-        rows.extend(tx.execute(query))
+        values = {"campaign": campaign, "zone": zone, "state": state.value, "now": now}
+        rows.extend(tx.execute(query, values))
     return rows
 
 
@@ -320,54 +351,43 @@ def _zones(tx: Connection, campaign: int) -> list[str | None]:
 
     From zone to zone along the index: a campaign has a million debtors and a few zones.
     """
-    of_campaign = _t.campaign == campaign
     zones: list[str | None] = []
-    if tx.execute(select(_t.id).where(of_campaign, _t.zone.is_(None)).limit(1)).first():
+    if tx.execute(_any_home, {"campaign": campaign}).first():
         zones.append(None)
     zone: str | None = ""
     while zone is not None:
-        after = select(func.min(_t.zone)).where(of_campaign, _t.zone > zone)
-        zone = tx.execute(after).scalar()
+        zone = tx.execute(_zone_after, {"campaign": campaign, "zone": zone}).scalar()
         if zone is not None:
             zones.append(zone)
     return zones
 
 
-def _next_due(tx: Connection, campaign: int, zone: str | None, now: datetime) -> Nobody | None:
+def _next_due(
+    tx: Connection, campaign: int, zone: str | None, now: datetime, home: ZoneInfo
+) -> Nobody | None:
     """Return when the next debtor of a zone is due; None where all of it are through."""
+    query = _next_home if zone is None else _next_zone
+    of = {"campaign": campaign, "zone": zone}
     found: list[datetime] = []
     for state in (TargetState.WAITING, TargetState.PROMISED):
-        at = tx.execute(_soonest(campaign, zone, state)).scalar()
+        at = tx.execute(query, {**of, "state": state.value}).scalar()
         if at is not None:
             found.append(at)
     if found:
         at = max(min(found), now)
-        return Nobody(f"the next debtor is due at {at:%Y-%m-%d %H:%M} UTC", at)
-    if tx.execute(_soonest(campaign, zone, TargetState.CALLING)).scalar() is not None:
+        return Nobody(f"the next debtor is due at {at.astimezone(home):%Y-%m-%d %H:%M}", at)
+    if tx.execute(query, {**of, "state": TargetState.CALLING.value}).scalar() is not None:
         return Nobody("the last calls are under way")
     return None
 
 
-def _soonest(campaign: int, zone: str | None, state: TargetState) -> Any:
-    return (
-        select(_t.next_at)
-        .where(_t.campaign == campaign, _in(zone), _t.state == state.value)
-        .order_by(_t.next_at)
-        .limit(1)
-    )
-
-
-def _done(tx: Connection, campaign: int, now: datetime) -> Nobody:
+def _done(tx: Connection, running: Running, now: datetime) -> Nobody:
     """Take a campaign as done of which nobody is left; another daemon may have debtors on call."""
-    for zone in _zones(tx, campaign):
-        left = _next_due(tx, campaign, zone, now)
+    for zone in _zones(tx, running.id):
+        left = _next_due(tx, running.id, zone, now, running.home)
         if left is not None:
             return left
-    tx.execute(
-        update(tables.campaigns)
-        .where(_a.id == campaign, _a.state == CampaignState.RUNNING.value)
-        .values(state=CampaignState.DONE.value, ended_at=now)
-    )
+    tx.execute(_end, {"campaign": running.id, "now": now})
     return Nobody("done: nobody is left")
 
 
