@@ -353,10 +353,10 @@ def line_settings(config: Config, number: int, card: str, table: LinesTable | No
     return replace(settings, role=table.role, rings=table.rings) if table else settings
 
 
-def trace_file(config: Config, number: int, *, flush: bool = True) -> TraceFile:
-    """Open the log file of a line."""
-    log = config.log
-    return TraceFile(config.line_log(number), int(log.max_mb * 1e6), log.keep, flush=flush)
+def trace_file(config: Config, number: int) -> TraceFile:
+    """Open the log file of a line; it is written at the end of each turn of the running loop."""
+    log, soon = config.log, asyncio.get_running_loop().call_soon
+    return TraceFile(config.line_log(number), int(log.max_mb * 1e6), log.keep, soon=soon)
 
 
 def _spans(numbers: list[int]) -> str:

@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from logging.handlers import RotatingFileHandler
 from math import isfinite
 from pathlib import Path
@@ -193,16 +193,24 @@ class TraceFile:
     """A rotated text file; written to as a structlog logger.
 
     `max_bytes` is the size at which it is rotated, `keep` how many old ones stay. Without
-    `flush`, text is handed to the system in blocks: for simulations.
+    `flush`, text is handed to the system in blocks: for simulations. With `soon`, the
+    `call_soon` of an event loop, all that is written in one turn of it goes in one piece, after
+    what the turn itself has to do.
     """
 
-    def __init__(self, path: Path, max_bytes: int, keep: int, *, flush: bool = True) -> None:
+    def __init__(
+        self, path: Path, max_bytes: int, keep: int, *, flush: bool = True,
+        soon: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         # a card's own words may hold what is no text: as JSON's escapes, so that it is read back
         self._handler = RotatingFileHandler(
             path, "a", max_bytes, keep, encoding="utf-8", errors="backslashreplace"
         )
         self._flush = flush
+        self._soon = soon
+        self._waiting = 0
+        """Texts that are handed over at the end of this turn."""
         self._max_bytes = max_bytes
         self._size = path.stat().st_size
         self._failing = False
@@ -215,16 +223,20 @@ class TraceFile:
         A caller is never left on the line for the sake of a log: what cannot be written is
         counted, and told once in the daemon's own log until it can be written again.
         """
+        self._try(partial(self._write, text), 1)
+
+    def _try(self, write: Callable[[], None], texts: int) -> None:
         try:
-            self._write(text)
+            write()
         except OSError as error:
-            self.lost += 1
+            self.lost += texts
             if not self._failing:
                 file = self._handler.baseFilename
                 _log.error("line_log_not_written", file=file, why=error.strerror)
             self._failing = True
         else:
-            self._failing = False
+            if not self._waiting:
+                self._failing = False
 
     def _write(self, text: str) -> None:
         if self._max_bytes and self._size + len(text) > self._max_bytes and self._size:
@@ -235,8 +247,19 @@ class TraceFile:
             self._handler.stream = self._handler._open()  # noqa: SLF001 - as its own emit does
         stream = self._handler.stream
         stream.write(text)
-        if self._flush:
+        if not self._flush:
+            return
+        if self._soon is None:
             stream.flush()
+            return
+        self._waiting += 1
+        if self._waiting == 1:
+            self._soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        waiting, self._waiting = self._waiting, 0
+        if self._handler.stream is not None:  # else closed meanwhile, and written with that
+            self._try(self._handler.stream.flush, waiting)
 
     def close(self) -> None:
         """Write what is left and close; safe to repeat."""

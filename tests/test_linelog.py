@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -129,6 +131,37 @@ def test_flushed_log_can_be_read_while_the_call_goes_on(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "now\n"
     file.close()
     file.close()
+
+
+def test_what_one_turn_of_the_loop_writes_goes_in_one_piece_at_its_end(tmp_path: Path) -> None:
+    path, turns = tmp_path / "line-01.log", deque[Callable[[], None]]()
+    file = TraceFile(path, 0, 1, soon=turns.append)
+    file.info("one\n")
+    file.info("two\n")
+    assert (path.read_text(encoding="utf-8"), len(turns)) == ("", 1)
+    turns.popleft()()
+    assert path.read_text(encoding="utf-8") == "one\ntwo\n"
+    file.info("three\n")
+    file.close()
+    assert path.read_text(encoding="utf-8") == "one\ntwo\nthree\n"
+    turns.popleft()()  # the turn after the close
+    assert file.lost == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_full_disk_is_told_once_and_counted_at_the_end_of_a_turn_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    turns = deque[Callable[[], None]]()
+    file = TraceFile(Path("/dev/full"), 0, 1, soon=turns.append)
+    for _ in range(2):
+        file.info("lost\n")
+        file.info("lost\n")
+        turns.popleft()()
+    assert file.lost == 4
+    file.close()
+    told = capsys.readouterr().out
+    assert told.count("line_log_not_written") == 2, "for the first turn, and for the close"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
