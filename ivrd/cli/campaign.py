@@ -15,6 +15,7 @@ from ivrd.cli.campaign_debtors import (
     filled_json,
     filled_words,
     list_of,
+    may_be_true,
     may_import,
     read_list,
     set_posted,
@@ -119,8 +120,7 @@ def import_debtors(
         into = campaign_from(row["settings"])
         may_import(row, into, how, posted_at)
         posted = instant(posted_at, now, config.zone) if posted_at else row["posted_at"]
-        if posted is not None and posted > now:
-            raise click.BadParameter("payments cannot have been posted until a time to come")
+        may_be_true(into, posted, now)
         found = read_list(config, into, file, now, skip_bad)
         intend(
             store, "campaign.import",

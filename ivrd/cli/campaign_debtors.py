@@ -6,7 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,18 @@ def may_import(row: Any, into: Campaign, how: str | None, posted_at: str | None)
         raise click.UsageError(f"{name} has debtors already: say --add or --whole")
     if posted_at is None and into.kind == "dunning":
         raise click.UsageError("say with --posted-at until when this list's payments were posted")
+
+
+def may_be_true(into: Campaign, posted_at: datetime | None, now: datetime) -> None:
+    """Refuse a list that is too old, or newer than now: nobody on it would be called."""
+    if posted_at is None or into.kind == "notice":
+        return
+    if posted_at > now:
+        raise click.BadParameter("payments cannot have been posted until a time to come")
+    if now - posted_at >= timedelta(hours=into.max_age_h):
+        raise Refused(f"payments were posted until more than {into.max_age_h:g} hours ago: nobody"
+                      " would be called; say with --posted-at until when those of this list"
+                      " were")  # fmt: skip
 
 
 def set_posted(tx: Connection, campaign: int, posted_at: datetime | None) -> None:

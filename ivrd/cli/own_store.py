@@ -14,6 +14,7 @@ from ivrd.assembly import open_own_store
 from ivrd.cli.client import order
 from ivrd.cli.output import Refused
 from ivrd.config import Config
+from ivrd.dunning.campaigns import CampaignRefused
 from ivrd.dunning.numbers import NumberProblem
 from ivrd.dunning_settings import number_plan
 from ivrd.errors import ControlError
@@ -25,10 +26,15 @@ T = TypeVar("T")
 
 @contextmanager
 def own_store(config: Config) -> Iterator[Store]:
-    """Give the store of ivrd.toml, and close it after. Raises `StoreError`."""
+    """Give the store of ivrd.toml, and close it after.
+
+    Raises `StoreError`, and `Refused` for what the state of a campaign does not allow.
+    """
     store = open_own_store(config)
     try:
         yield store
+    except CampaignRefused as error:
+        raise Refused(str(error)) from None
     finally:
         store.close()
 

@@ -29,7 +29,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).replace(":", "").isdigit()
+    plain = text.removeprefix("-").removesuffix("%").replace(",", "")
+    return plain.replace(".", "", 1).replace(":", "").isdigit()
 
 
 def _print_fitted(columns: Sequence[str], texts: list[list[str]], right: list[bool]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -100,7 +101,7 @@ def print_explanation(told: Explanation, config: Config) -> None:
     click.echo()
     print_facts(person_facts(found, config))
     for story, target in zip(told.stories, found.campaigns, strict=True):
-        _print_story(story, target, config)
+        _print_story(story, target, config, told.asked_at)
 
 
 def _headline(verdict: Verdict, config: Config) -> str:
@@ -115,7 +116,7 @@ def _headline(verdict: Verdict, config: Config) -> str:
     return click.style(f"{never}{verdict.sentence}", fg="yellow", bold=True) + ends
 
 
-def _print_story(story: Story, target: InCampaign, config: Config) -> None:
+def _print_story(story: Story, target: InCampaign, config: Config, asked_at: datetime) -> None:
     state = word(target.campaign_state, CAMPAIGN_STATES, "en")
     click.echo(
         f"\n{click.style(f'campaign {story.campaign}', bold=True)} ({state}):"
@@ -129,7 +130,9 @@ def _print_story(story: Story, target: InCampaign, config: Config) -> None:
     now = click.style(f"{'now':19}", dim=True)
     click.echo(f"  {now}  {story.verdict.sentence}")
     if story.opens_at is not None and not story.verdict.may:
-        click.echo(f"  {'':19}  hours next open: {local(story.opens_at, config.zone)}")
+        open_now = story.opens_at <= asked_at
+        opens = "open now" if open_now else f"next open {local(story.opens_at, config.zone)}"
+        click.echo(f"  {'':19}  its hours: {opens}")
     print_table(
         ("  limit", "allows", "used", "free again"),
         [

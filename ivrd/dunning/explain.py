@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from ivrd.billing.entities import Arrears
 from ivrd.dunning.campaign import Campaign, Choose
-from ivrd.dunning.case import Case, GateRules, History, Reason
+from ivrd.dunning.case import OF_NUMBER, Case, GateRules, History, Reason
 from ivrd.dunning.claim import Slot, case_of
 from ivrd.dunning.frequency import Past, counted, reached_until
 from ivrd.dunning.gate import Gate
@@ -146,7 +146,7 @@ def _story(tx: Connection, target: InCampaign, asked: Asked, now: datetime) -> S
     running = asked.campaigns.by_id(tx, target.campaign_id)
     steps = tuple(sorted(_steps(target), key=lambda step: step.at))
     owed_fen = asked.billed.owed_fen(running, target)
-    case = case_of(running, target, NOWHERE, "", owed_fen or 0, now)
+    case, barred = _dialled_next(asked.gate, running, target, owed_fen or 0, now, tx)
     history = asked.gate.history(tx, case, now)
     verdict = _ended(target) or _campaign_waits(running, target, now)
     if verdict is None and owed_fen is None:
@@ -154,11 +154,31 @@ def _story(tx: Connection, target: InCampaign, asked: Asked, now: datetime) -> S
         verdict = Verdict(False, Reason.BILLING_STALE, told)
     if verdict is None:
         verdict = _of_gate(asked.gate, case, history, now)
+        if barred and case.number != target.number:
+            verdict = replace(verdict, sentence=f"{'; '.join(barred)}; {verdict.sentence}")
     return Story(
-        target.campaign, target.account, target.number, verdict,
+        target.campaign, target.account, case.number or None, verdict,
         None if verdict.final else running.opening(case.zone)(now),
         steps, tuple(_counters(asked.gate.rules, case, history, now)),
     )  # fmt: skip
+
+
+def _dialled_next(
+    gate: Gate, running: Running, target: InCampaign, owed_fen: int, now: datetime, tx: Connection
+) -> tuple[Case, list[str]]:
+    """Return the case of the first number that is not barred for good, and why others are.
+
+    Where all are, the case of the last.
+    """
+    barred: list[str] = []
+    case = case_of(running, target, NOWHERE, "", owed_fen, now)
+    for at in range(target.number_at, len(target.numbers)):
+        case = case_of(running, replace(target, number_at=at), NOWHERE, "", owed_fen, now)
+        held = gate.judge(case, gate.history(tx, case, now), now)
+        if held is None or not held.final or held.reason not in OF_NUMBER:
+            break
+        barred.append(f"number {at + 1} of {len(target.numbers)}: {held.detail}")
+    return case, barred
 
 
 def _of_gate(gate: Gate, case: Case, history: History, now: datetime) -> Verdict:

@@ -42,6 +42,8 @@ REASONS: Words = {
     "not_confirmed": ("nobody confirmed being the holder", "未确认本人"),
     "told_in_part": ("hung up before the end", "中途挂断"),
     "cancelled": ("the call was given up before it rang", "振铃前取消"),
+    "network": ("the network failed", "网络故障"),
+    "line_fault": ("a fault of our own line", "本端线路故障"),
     "unknown": ("ivrd ended in between: it may have rung", "程序中断，结果不明"),
     "told": ("told in full", "已完整告知"),
     "next_round": ("the next round begins", "进入下一轮"),
@@ -52,11 +54,11 @@ REASONS: Words = {
     "dispute": ("disputes the debt", "对欠费有异议"),
     "total": ("all calls that the campaign allows are used up", "任务呼叫次数已用尽"),
     "over": ("the campaign ends before another call", "任务在下次呼叫前结束"),
-    # what follows from the billing data, and from operators
+    # what follows from the billing data
+    "not_chosen": ("the campaign's choice leaves it out now", "已不符合任务选取条件"),
+    "owes_again": ("owes again", "再次欠费"),
     "promise_kept": ("paid as promised", "已按承诺缴费"),
     "promise_broken": ("did not pay as promised", "未按承诺缴费"),
-    "chosen": ("chosen from the billing data", "由计费数据选定"),
-    "imported": ("imported from a list", "由名单导入"),
 }
 
 

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Float, Select, and_, case, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Float,
+    ScalarSelect,
+    Select,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.sql import ColumnElement
 
 from ivrd.dunning.columns import (
@@ -298,6 +309,18 @@ WORK_COLUMNS = (
 )
 
 
+def _latest_target() -> ScalarSelect[int]:
+    """Return the debtor's latest target, of the entry's campaign where it came from one."""
+    t = targets.alias("of_account")
+    of_campaign = or_(worklist.c.campaign.is_(None), t.c.campaign == worklist.c.campaign)
+    return (
+        select(func.max(t.c.id))
+        .where(t.c.account == worklist.c.account, of_campaign)
+        .correlate(worklist)
+        .scalar_subquery()
+    )
+
+
 def work(
     tx: Connection, which: Which, zone: tzinfo, *,
     with_done: bool = False, due_until: date | None = None, owner: str | None = None,
@@ -322,7 +345,7 @@ def work(
             w.owner, w.text, campaigns.c.name, t.tries, w.made_at, w.done_at, w.done_by, w.result,
         )
         .outerjoin(campaigns, campaigns.c.id == w.campaign)
-        .outerjoin(targets, and_(t.campaign == w.campaign, t.account == w.account))
+        .outerjoin(targets, t.id == _latest_target())
         .outerjoin(debtors, debtors.c.account == w.account)
         .where(*wanted)
         .order_by(w.due, w.id)

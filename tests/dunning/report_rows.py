@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
 from ivrd.store import tables
+from ivrd.store.engine import Store, open_store
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 """Ten in the morning in Shanghai, a Friday."""
@@ -16,6 +20,21 @@ NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 def hours(count: float) -> datetime:
     """Return the instant `count` hours after `NOW`."""
     return NOW + timedelta(hours=count)
+
+
+@cache
+def _store() -> Store:
+    """Return one store for all tests of a run: making the tables takes longer than the tests."""
+    return open_store("sqlite://", now=lambda: NOW)
+
+
+@contextmanager
+def empty_store() -> Iterator[Connection]:
+    """Give a connection to a store that has no rows yet."""
+    with _store().engine.connect() as tx:
+        for table in reversed(tables.metadata.sorted_tables):
+            tx.execute(table.delete())
+        yield tx
 
 
 def campaign(tx: Connection, name: str = "arrears", **values: Any) -> int:

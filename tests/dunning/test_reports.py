@@ -25,8 +25,16 @@ from ivrd.dunning.columns import (
 )
 from ivrd.dunning.reports import Which
 from ivrd.store import states, tables
-from ivrd.store.engine import open_store
-from tests.dunning.report_rows import NOW, attempt, campaign, hours, promise, target, task
+from tests.dunning.report_rows import (
+    NOW,
+    attempt,
+    campaign,
+    empty_store,
+    hours,
+    promise,
+    target,
+    task,
+)
 
 ZONE = ZoneInfo("Asia/Shanghai")
 A, B = "+8657188610001", "+8657188610002"
@@ -34,10 +42,8 @@ A, B = "+8657188610001", "+8657188610002"
 
 @pytest.fixture
 def tx() -> Iterator[Connection]:
-    store = open_store("sqlite://")
-    with store.engine.begin() as connection:
+    with empty_store() as connection:
         yield connection
-    store.close()
 
 
 def column(report: Report, name: str) -> list[object]:
