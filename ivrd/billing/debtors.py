@@ -94,29 +94,26 @@ class Debtors:
             page = ask(lambda run, query=query, values=values: run(query, values))  # type: ignore[misc]  # bound now, not when it is run
             last = len(page) < self._page
             rows = list(page) if last else _whole_accounts(page)
-            # a database that tells no capitals apart mixes accounts that differ by them
-            for account, its in groupby(sorted(rows, key=_account), key=_account):
+            for account, its in groupby(rows, key=_account):
                 yield account, list(its)
             if last:
                 return
             after = as_key(str(rows[-1][0]), self._kind)
             if after is None:
-                raise BillingError(f"arrears.account: not of the type {self._kind}")
+                raise BillingError(f"account.id: not of the type {self._kind}")
 
 
 def _account(row: Any) -> str:
     account = text_of(row[0])
     if account is None:
-        raise BillingError("arrears.account: a row without an account")
+        raise BillingError("account.id: an account without an id")
     return account
 
 
 def _whole_accounts(page: Sequence[Any]) -> list[Any]:
     """Return a page without its last account, of which more may come."""
-    last = str(page[-1][0]).casefold().rstrip()
-    rows = list(page)
-    while rows and str(rows[-1][0]).casefold().rstrip() == last:
-        rows.pop()
+    last = page[-1][0]
+    rows = [row for row in page if row[0] != last]
     if not rows:
         raise BillingError(f"arrears: more than {MOST_ROWS} rows for one account")
     return rows

@@ -91,11 +91,12 @@ class JoinedSource:
         left = _alias(mapping, owed, named, "owed")
         right = _alias(mapping, accounts, [accounts.id.column, *account_fields, *accounts.where],
                        "who")  # fmt: skip
-        self._key = left.c[owed.account.column]
+        # the account table's own key: two rows of one account are then never told apart
+        self._key = right.c[accounts.id.column]
         wanted = [left.c[name] for name in fields] + [right.c[name] for name in account_fields]
         self._query = (
             select(*(part.label(f"c{n}") for n, part in enumerate([self._key, *wanted])))
-            .select_from(left.join(right, self._key == right.c[accounts.id.column]))
+            .select_from(left.join(right, left.c[owed.account.column] == self._key))
             .where(*_counts(left, owed), *_counts(right, accounts))
             .order_by(self._key)
         )

@@ -393,10 +393,10 @@ def test_no_bytes_break_the_import(tmp_path_factory: pytest.TempPathFactory, raw
         import_list(file, CHECKS)
 
 
-def test_twenty_thousand_rows_of_which_one_is_bad_are_none(tmp_path: Path) -> None:
+def test_four_thousand_rows_of_which_one_is_bad_are_none(tmp_path: Path) -> None:
     rng = random.Random(7)
-    numbers = rng.sample(range(88620000, 88699999), 20_000)
+    numbers = rng.sample(range(88620000, 88699999), 4_000)
     rows = [(str(100000 + i), str(n), "1.50") for i, n in enumerate(numbers)]
-    rows[12_345] = ("x", "88610001", "1,50")
+    rows[2_345] = ("x", "88610001", "1,50")
     (problem,) = problems(csv_file(tmp_path, HEADER, *rows))
-    assert (problem.line, problem.key) == (12_347, "column C 欠费金额")
+    assert (problem.line, problem.key) == (2_347, "column C 欠费金额")
