@@ -14,13 +14,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.asterisk.callers import RAMP_S, Callers, Heard
+from bench.asterisk.callers import Callers, Heard
 
 ANSWER_S = 14.0
 """How long a caller waits for an answer: until SIPp would give up sending the INVITE again."""
 
 BYE_S = 6.0
 """How long a caller waits for the answer to a BYE."""
+
+APART_S = 0.05
+"""Keys closer together are told twice or not at all: Asterisk's own least is 45 ms."""
+
+LAST_STEP = 3
+"""The step of a key that lets it go."""
 
 REFUSALS = (404, 480, 486, 500, 503, 603)
 
@@ -128,6 +134,12 @@ class Caller:
     heard: bool = False
     packets: int = 0
     """How many it heard after its last key."""
+    gaps: list[float] = field(default_factory=list)
+    """At which second of the bill a packet came over 40 ms after the one before it."""
+    answer_s: float | None = None
+    """How long after the last key the bill began."""
+    crowded: bool = False
+    """Whether two of its keys came closer than Asterisk can tell apart: this host was busy."""
 
     def at_s(self, word: str) -> float | None:
         """Return when a word was logged that begins so."""
@@ -143,16 +155,20 @@ class SoakCallers(Callers):
     """Makes rounds of calls, each from a number of its own."""
 
     def __init__(
-        self, folder: Path, host: str, to_port: int, keys: Sequence[tuple[float, str]]
-    ) -> None:
+        self, folder: Path, host: str, to_port: int, keys: Sequence[tuple[float, str]],
+        ramp_s: float,
+    ) -> None:  # fmt: skip
         super().__init__(folder, host, to_port, keys)
         self._made = 0
+        self._ramp_s = ramp_s
+        self._released: dict[int, float] = {}
+        self._crowded: set[int] = set()
 
     def calls(
         self, numbers: Sequence[str], calls: int, talk_s: float, boots: Callable[[], int]
     ) -> list[Caller]:
         """Make calls to the numbers in turn; `boots` counts how often Asterisk was started."""
-        self._due, self._calls = [], {}
+        self._due, self._calls, self._crowded = [], {}, set()
         callers = [Caller(f"2{self._made + n:07d}") for n in range(calls)]
         self._made += calls
         lines = "".join(f"{numbers[n % len(numbers)]};{c.number};\n" for n, c in enumerate(callers))
@@ -162,16 +178,28 @@ class SoakCallers(Callers):
         log = self._folder / "callers.log"
         log.unlink(missing_ok=True)
         heard: dict[tuple[int, int], Heard] = {}
-        self._run(self._command(calls), RAMP_S + max(talk_s, ANSWER_S) + BYE_S + 10, boots, heard)
+        limit_s = self._ramp_s + max(talk_s, ANSWER_S) + BYE_S + 10
+        self._run(self._command(calls), limit_s, boots, heard)
         _read(log, {caller.number: caller for caller in callers})
         for caller in callers:
             _hears(caller, heard)
+            caller.crowded = caller.port in self._crowded
         return callers
+
+    def _send(self, port: int, press: int, step: int) -> None:
+        """Send one step of a key, and note one that came too soon after the one before it."""
+        now_s = time.time()
+        if step == 0 and press and now_s - self._released.get(port, 0.0) < APART_S:
+            self._crowded.add(port)
+        elif step == LAST_STEP:
+            self._released[port] = now_s
+        super()._send(port, press, step)
 
     def _command(self, calls: int) -> list[str]:
         return [
             "sipp", "-sf", "soak.xml", "-inf", "callers.csv", "-i", self._host, "-nostdin",
-            "-r", str(calls), "-rp", str(round(RAMP_S * 1000)), "-m", str(calls), "-l", str(calls),
+            "-r", str(calls), "-rp", str(round(self._ramp_s * 1000)), "-m", str(calls),
+            "-l", str(calls),
             "-key", "voice", str(self._socket.getsockname()[1]), "-trace_logs", "-log_file",
             "callers.log", "-trace_err", "-error_file", "soak.errors", "-default_behaviors",
             "all,-bye", f"127.0.0.1:{self._to_port}",
@@ -222,4 +250,5 @@ def _hears(caller: Caller, heard: dict[tuple[int, int], Heard]) -> None:
     for (_, port), found in sorted(heard.items()):
         if port == caller.port and found.last_s >= answered_s:
             caller.heard, caller.packets = True, found.packets
+            caller.gaps, caller.answer_s = found.gaps, found.answer_s
             return

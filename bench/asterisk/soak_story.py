@@ -19,8 +19,8 @@ CONNECTED_S = 3.0
 SETUP_S = 1.0
 """How long before a kill a call may have begun that ivrd had not heard of."""
 
-LINGERS_S = 20.0 + 15.0
-"""How long a telephone may not notice that Asterisk died: it talks and hangs up."""
+LINGERS_S = 15.0
+"""How long beyond its talk a telephone may not notice that Asterisk died: it rings, hangs up."""
 
 _BAD_REMARKS = frozenset({"error", "watchdog", "cannot_speak", "play_without_end", "key_dropped"})
 
@@ -43,7 +43,9 @@ class Told:
     back_s: float = 0.0
 
 
-def stories(logs: Path, callers: Sequence[Caller], kills: Sequence[Kill]) -> tuple[Told, list[str]]:
+def stories(
+    logs: Path, callers: Sequence[Caller], kills: Sequence[Kill], talk_s: float
+) -> tuple[Told, list[str]]:
     """Return the story of every call, counted, and each that cannot be told."""
     told, lost = Told(), []
     records: dict[str, list[CallTrace]] = defaultdict(list)
@@ -59,7 +61,7 @@ def stories(logs: Path, callers: Sequence[Caller], kills: Sequence[Kill]) -> tup
     for caller in callers:
         own = sorted(records.pop(caller.number, []), key=lambda trace: trace.now)
         told.records += len(own)
-        story = _story(caller, own, kills)
+        story = _story(caller, own, kills, talk_s)
         if story:
             told.calls[story] += 1
         else:
@@ -74,7 +76,9 @@ def _back_s(remark: Remark, kills: Sequence[Kill]) -> float:
     return min((at_s - kill.ready_s for kill in kills if at_s > kill.dead_s), default=0.0)
 
 
-def _story(caller: Caller, records: Sequence[CallTrace], kills: Sequence[Kill]) -> str:
+def _story(
+    caller: Caller, records: Sequence[CallTrace], kills: Sequence[Kill], talk_s: float
+) -> str:
     """Return what became of a call, "" where its traces contradict each other."""
     began_s = caller.at_s("calls")
     if began_s is None or any(record.ended is None for record in records):
@@ -85,17 +89,22 @@ def _story(caller: Caller, records: Sequence[CallTrace], kills: Sequence[Kill]) 
     *first, last = records
     if any(not _cut(record, kills) for record in first):
         return ""
+    lingers_s = talk_s + LINGERS_S
+    met = any(began_s <= kill.dead_s <= began_s + lingers_s for kill in kills)
     if _cut(last, kills):
-        met = any(began_s <= kill.dead_s <= began_s + LINGERS_S for kill in kills)
         if met and caller.last in {"unanswered", "gone", "over", "answered", "silence", "calls"}:
             when = "in the call" if answered_s is not None else "before it was answered"
             return f"recorded, cut by a kill {when}"
         return ""
     by = last.ended.data.get("by") if last.ended else None
-    if answered_s is None or by != "caller" or caller.last != "over" or not caller.heard:
+    if met and by == "caller" and caller.heard and caller.last in {"unanswered", "gone"}:
+        return "heard and recorded, its good-bye met a dead Asterisk"
+    ways = {("caller", "over"), ("ivrd", "cut")}
+    if answered_s is None or not caller.heard or (by, caller.last) not in ways:
         return ""
-    if not caller.packets or "told" not in _notes_or_bill(last):
-        return f"heard and recorded, but no bill: left in {_left_in(last)}"
+    if not any("bill" in (step.state or "") for step in last.steps):
+        why = "keyed too fast by a busy host" if caller.crowded else "keys taken wrongly"
+        return f"heard and recorded, {why}: left in {_left_in(last)}"
     return "begun twice: cut, called again, heard and recorded" if first else "heard and recorded"
 
 
@@ -122,12 +131,6 @@ def _cut(record: CallTrace, kills: Sequence[Kill]) -> bool:
 
 def _left_in(record: CallTrace) -> str:
     return str(record.ended.data.get("left_in")) if record.ended else "?"
-
-
-def _notes_or_bill(record: CallTrace) -> str:
-    """Return "told" where the call came to its bill."""
-    states = [step.state for step in record.steps]
-    return "told" if any("bill" in (state or "") for state in states) else ""
 
 
 def _facts(caller: Caller, records: Sequence[CallTrace]) -> str:
