@@ -1,0 +1,206 @@
+"""Reports on the command line: masked or not, JSON, CSV and XLSX, filters, both languages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from openpyxl import load_workbook
+from sqlalchemy import Connection, select
+
+from ivrd.store import tables
+from tests.cli.cli_terminal import IVRD, Invoke, Terminal
+from tests.cli.dunning_set_up import (
+    DEBTOR,
+    DEBTOR_NUMBER,
+    campaign_file,
+    in_store,
+    told,
+    with_dunning,
+)
+from tests.dunning.report_rows import attempt, campaign, promise, target
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+OTHER = "+861088610002"
+
+
+def _filled(tx: Connection) -> None:
+    of = campaign(tx, made_at=NOW - timedelta(days=20), started_at=NOW - timedelta(days=20))
+    one = target(tx, of, DEBTOR, DEBTOR_NUMBER, amount_fen=123_456)
+    two = target(tx, of, "100002", OTHER, state="exhausted", why="total")
+    for days, outcome in ((10, "no_answer"), (9, "told")):
+        attempt(tx, of, one, DEBTOR, DEBTOR_NUMBER, began_at=NOW - timedelta(days=days),
+                outcome=outcome, lasted_s=75.0)  # fmt: skip
+    attempt(tx, of, two, "100002", OTHER, began_at=NOW - timedelta(days=1), outcome="busy", line=7,
+            cause="=cmd()")  # fmt: skip
+    promise(tx, of, DEBTOR, made_at=NOW - timedelta(days=9))
+
+
+@pytest.fixture(scope="module")
+def config(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a set-up whose store has calls; no test of this file changes them."""
+    text = sample.read_text(encoding="utf-8")
+    database = sample.parent / "var" / "sample.db"
+    folder = tmp_path_factory.mktemp("reports")
+    file = folder / "ivrd.toml"
+    file.write_text(text.replace("var/sample.db", str(database)), encoding="utf-8")
+    in_store(with_dunning(file), _filled)
+    return file
+
+
+def test_calls_are_masked_for_those_who_need_not_know(invoke: Invoke, config: Path) -> None:
+    rows = told(invoke, config, "report", "calls")["rows"]
+    assert [row["number"] for row in rows] == ["+xxxxxxxx0005"] * 2 + ["+xxxxxxxx0002"]
+    assert DEBTOR_NUMBER not in invoke(config, "report", "calls").stdout
+    clear = told(invoke, config, "report", "calls", "--clear")["rows"]
+    assert [row["number"] for row in clear] == [DEBTOR_NUMBER, DEBTOR_NUMBER, OTHER]
+    assert clear[0]["account"] == DEBTOR
+    assert DEBTOR_NUMBER in invoke(config, "report", "calls", "--clear").stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "outcomes"),
+    [
+        (("--since", "2d"), ["busy"]),
+        (("--until", "2d"), ["no_answer", "told"]),
+        (("--lines", "7"), ["busy"]),
+        (("--lines", "1-6"), ["no_answer", "told"]),
+        (("--number", "88610002"), ["busy"]),
+        (("--account", DEBTOR), ["no_answer", "told"]),
+        (("--outcome", "told", "--outcome", "busy"), ["told", "busy"]),
+        (("--campaign", "none"), []),
+    ],
+)
+def test_calls_are_filtered(
+    args: tuple[str, ...], outcomes: list[str], invoke: Invoke, config: Path
+) -> None:
+    rows = told(invoke, config, "report", "calls", *args)["rows"]
+    assert [row["outcome"] for row in rows] == outcomes
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        (("--since", "soon"), "2026-11-20"),
+        (("--number", "12"), "number"),
+        (("--outcome", "tld"), "told"),
+        (("--csv", "a.csv", "--json"), "one of"),
+        (("--clear", "--mask"), "one of"),
+    ],
+)
+def test_wrong_filters_say_what_was_expected(
+    args: tuple[str, ...], word: str, invoke: Invoke, config: Path
+) -> None:
+    result = invoke(config, "report", "calls", *args)
+    assert result.exit_code == 2
+    assert word in result.stderr
+
+
+def test_the_spreadsheet_has_the_same_rows_in_full(invoke: Invoke, config: Path) -> None:
+    file = config.parent / "calls.xlsx"
+    result = invoke(config, "report", "calls", "--xlsx", str(file))
+    assert result.exit_code == 0, result.output
+    assert "3 rows" in result.stdout
+    heading, *rows = load_workbook(file)["Calls"].iter_rows(values_only=True)
+    found = [dict(zip(heading, row, strict=True)) for row in rows]
+    assert [row["number"] for row in found] == [DEBTOR_NUMBER, DEBTOR_NUMBER, OTHER]
+    assert [row["outcome"] for row in found] == ["no answer", "told in full", "busy"]
+    assert isinstance(found[0]["time"], datetime)
+    assert found[0]["lasted"] == 75
+    assert found[2]["cause"] == "=cmd()"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    invoke(config, "report", "calls", "--xlsx", str(file), "--mask")
+    cells = [row[4] for row in load_workbook(file)["Calls"].iter_rows(min_row=2, values_only=True)]
+    assert cells == ["+xxxxxxxx0005"] * 2 + ["+xxxxxxxx0002"]
+
+
+def test_csv_goes_to_a_file_or_into_a_pipe(invoke: Invoke, config: Path) -> None:
+    file = config.parent / "calls.csv"
+    assert invoke(config, "report", "calls", "--csv", str(file), "--lang", "zh").exit_code == 0
+    raw = file.read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+    assert [row["结果"] for row in rows] == ["无人接听", "已完整告知", "忙"]
+    assert [row["原因"] for row in rows] == ["", "", "'=cmd()"]
+    piped = subprocess.run(  # noqa: S603 - our own command
+        [*IVRD, "--config", str(config), "report", "calls", "--csv", "-"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    lines = piped.stdout.decode("utf-8").splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("time,line,campaign")
+
+
+def test_headings_follow_the_locale(
+    invoke: Invoke, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    assert "无人接听" in invoke(config, "report", "calls").stdout
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    assert "no answer" in invoke(config, "report", "calls").stdout
+
+
+def test_a_long_table_says_how_many_rows_it_left_out(invoke: Invoke, config: Path) -> None:
+    result = invoke(config, "report", "calls", "--limit", "1")
+    assert len(result.stdout.splitlines()) == 2
+    assert "2 rows more" in result.stderr
+    assert len(invoke(config, "report", "calls", "--limit", "0").stdout.splitlines()) == 4
+
+
+def test_promises_and_progress_are_reported(invoke: Invoke, config: Path) -> None:
+    (row,) = told(invoke, config, "report", "promises", "--state", "open")["rows"]
+    assert (row["account"], row["amount_fen"], row["pay_by"]) == (DEBTOR, 12_345, "2026-11-25")
+    assert told(invoke, config, "report", "promises", "--state", "kept")["rows"] == []
+    rows = told(invoke, config, "report", "campaign", "arrears")["rows"]
+    assert {(row["state"], row["count"]) for row in rows} == {("waiting", 1), ("exhausted", 1)}
+    assert "all calls that the campaign allows" in invoke(config, "report", "campaign").stdout
+
+
+def test_effect_says_what_its_figures_cannot(invoke: Invoke, config: Path) -> None:
+    report = told(invoke, config, "report", "effect", "--days", "7", "--offline")
+    groups = {row["group"]: row for row in report["rows"]}
+    assert (groups["contacted"]["debtors"], groups["contacted"]["unpaid"]) == (1, 1)
+    assert groups["tried"]["too_early"] == 1
+    assert "not randomised" in report["remarks"][0]
+    human = invoke(config, "report", "effect", "--offline", "--lang", "zh")
+    assert "并非随机" in human.stderr
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_calls_fit_the_terminal(columns: int, config: Path) -> None:
+    command = [*IVRD, "--config", str(config), "report", "calls"]
+    with Terminal(command, columns=columns) as terminal:
+        assert terminal.ended() == 0
+        lines = terminal.text.splitlines()
+    assert max(len(line) for line in lines) <= columns
+    assert "told in full" in terminal.text
+    assert "1:15" in terminal.text
+    assert ("=cmd()" in terminal.text) == (columns == 120)
+
+
+def test_effect_asks_the_billing_data_who_has_paid(invoke: Invoke, own_sample: Path) -> None:
+    config = with_dunning(own_sample)
+    assert invoke(config, "campaign", "new", str(campaign_file(config))).exit_code == 0
+    in_store(config, lambda tx: tx.execute(
+        tables.targets.update().where(tables.targets.c.account == DEBTOR)
+        .values(account="100002", state="notified")
+    ))  # fmt: skip
+    report = told(invoke, config, "report", "effect")
+    assert sum(row["debtors"] for row in report["rows"]) > 3
+    query = select(tables.targets.c.account).where(tables.targets.c.paid_at.is_not(None))
+    assert in_store(config, lambda tx: list(tx.execute(query).scalars())) == ["100002"]
+
+
+def test_json_of_an_empty_report_is_whole(invoke: Invoke, own_sample: Path) -> None:
+    result = invoke(own_sample, "report", "calls", "--json")
+    assert json.loads(result.stdout) == {
+        "report": "calls", "title": "Calls", "rows": [], "remarks": [],
+    }  # fmt: skip
+    assert invoke(own_sample, "report", "calls").stdout == "Calls: nothing\n"
