@@ -27,7 +27,7 @@ LAYERS = (
     ("ivrd.enquiry", "ivrd.dunning"),
     ("ivrd.runner", "ivrd.config", "ivrd.dunning_settings", "ivrd.assembly"),
     ("ivrd.trial", "ivrd.outbound"),
-    ("ivrd.daemon", "ivrd.simulation"),
+    ("ivrd.daemon", "ivrd.simulation", "ivrd.rehearsal"),
     ("ivrd.control",),
     ("ivrd.cli",),
 )  # fmt: skip
@@ -39,7 +39,7 @@ CARD_SIDE = ("ivrd.errors", "ivrd.events", "ivrd.commands", "ivrd.clock", "ivrd.
 """All that a card, real or of software, may know of ivrd: the contract, and how a file of ours is
 checked."""
 
-OF_SIM = {"ivrd.simulation", "ivrd.cli"}
+OF_SIM = {"ivrd.simulation", "ivrd.rehearsal", "ivrd.cli"}
 """What of ivrd may import the software card; the daemon finds it by name, as every card."""
 
 

@@ -1,4 +1,4 @@
-"""`ivrd simulate`: a day of callers on virtual time."""
+"""`ivrd simulate`: a day of callers, or a whole campaign, on virtual time."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ivrd.card import MAX_CHANNELS
+from ivrd.cli.dry_run import dry_run
 from ivrd.cli.output import duration, json_option, print_facts, print_json
 from ivrd.cli.settings import settings
 from ivrd.simulation import DayReport, Office, run_day
@@ -25,10 +26,17 @@ CALLS_A_LINE = 500
 
 
 @click.command()
-@click.option("--lines", type=click.IntRange(1, MAX_CHANNELS), default=32, show_default=True,
-              help="Lines of the card.")  # fmt: skip
-@click.option("--hours", type=click.FloatRange(0, 24 * 31, min_open=True), default=24,
-              show_default=True, help="How long, from midnight on.")  # fmt: skip
+@click.option("--campaign", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Run this campaign dry, in place of a day of callers.")  # fmt: skip
+@click.option("--rates", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="With --campaign: how debtors behave.  [default: as the attempts on record"
+              " have it]")  # fmt: skip
+@click.option("--at", metavar="TIME", help="With --campaign: when it starts.  [default: now]")
+@click.option("--lines", type=click.IntRange(min=1),
+              help="How many lines.  [default: 32; with --campaign those that it may use]"
+              )  # fmt: skip
+@click.option("--hours", type=click.FloatRange(0, 24 * 31, min_open=True),
+              help="How long, from midnight on.  [default: 24]")  # fmt: skip
 @click.option("--seed", type=int, default=7, show_default=True,
               help="The same seed brings the same callers.")  # fmt: skip
 @click.option("--calls", type=click.IntRange(min=1),
@@ -37,16 +45,29 @@ CALLS_A_LINE = 500
               help="Write the lines' logs there.")  # fmt: skip
 @json_option
 @click.pass_obj
-def simulate(
-    config_file: Path, lines: int, hours: float, seed: int, calls: int | None,
-    logs: Path | None, as_json: bool,
+def simulate(  # noqa: PLR0913, PLR0917 - one for each option
+    config_file: Path, campaign: Path | None, rates: Path | None, at: str | None,
+    lines: int | None, hours: float | None, seed: int, calls: int | None, logs: Path | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Let a day's callers call: the lines, the flow and the lookups are the daemon's own.
 
-    The same seed gives the same report, on the same day and the same billing data. How long it
-    took goes to stderr.
+    With --campaign: how many calls a day a campaign will make, when it ends, how busy the lines
+    are, and who is held back and why; nobody is called. The same seed gives the same report, on
+    the same data. How long it took goes to stderr.
     """
     config = settings(config_file)
+    if campaign is not None:
+        _only("--campaign", hours=hours, calls=calls, logs=logs)
+        began_s = time.perf_counter()
+        dry_run(config, campaign, lines=lines, seed=seed, at=at, rates=rates, as_json=as_json)
+        click.echo(f"took {time.perf_counter() - began_s:.1f} s", err=True)
+        return
+    if rates is not None or at is not None:
+        raise click.UsageError(f"{'--rates' if rates else '--at'} belongs to --campaign")
+    if lines is not None and lines > MAX_CHANNELS:
+        raise click.BadParameter(f"a card has at most {MAX_CHANNELS} lines", param_hint="--lines")
+    lines, hours = lines or MAX_CHANNELS, hours or 24.0
     midnight = datetime.now(config.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     began_s = time.perf_counter()
     office = Office(config, midnight, lines=lines, logs=logs)
@@ -64,6 +85,13 @@ def simulate(
         _print(report)
     rate = report.hours * 3600 / took_s
     click.echo(f"took {took_s:.1f} s, {rate:,.0f} times as fast as the day", err=True)
+
+
+def _only(option: str, **others: object) -> None:
+    """Refuse options that have no use beside `option`."""
+    for name, value in others.items():
+        if value is not None:
+            raise click.UsageError(f"--{name} has no use with {option}")
 
 
 def _progress(office: Office, hours: float) -> AbstractContextManager[object]:

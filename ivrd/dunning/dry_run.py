@@ -14,38 +14,35 @@ import heapq
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import cached_property
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from ivrd.dunning.case import WIDE, Case, Held, History, OpenPromise, Reason
-from ivrd.dunning.claim import OF_NUMBER, Slot, case_of
+from ivrd.dunning.case import OF_NUMBER, WIDE, Case, Held, History, OpenPromise, Reason
+from ivrd.dunning.claim import Slot, case_of
 from ivrd.dunning.dialler import Care
 from ivrd.dunning.frequency import Past as Counted
-from ivrd.dunning.numbers import NumberKind, NumberPlan
 from ivrd.dunning.pacing import Opening
 from ivrd.dunning.retry import Again, Note, Past, Why, next_step
 from ivrd.dunning.running import Running
 from ivrd.store.states import COSTS_NOTHING, EFFECTIVE, Outcome, TargetState
 
-People: TypeAlias = Callable[[str, int, datetime], str]
-"""What a dial meets: of a number, the how manieth to it, at the debtor's local time."""
+People: TypeAlias = Callable[[str, int, datetime], tuple[str, int]]
+"""What a dial meets: of a number, the how manieth to it (from 0), at the debtor's local time; and
+in how many days whoever promises to pay will do so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
     """One call that was made on a real line, to be made again and again here.
 
-    `lasted_s` is from the dial until the line is on hook; with a promise, `pay_in_days` says
-    which day was promised, counted from that of the call.
+    `lasted_s` is from the dial until the line is on hook.
     """
 
     outcome: Outcome
     notes: frozenset[str]
     lasted_s: float
-    pay_in_days: int = 0
 
 
 Calls: TypeAlias = Mapping[str, Sequence[Tried]]
@@ -142,35 +139,6 @@ class _Group:
         self.busy_until: datetime | None = None
 
 
-class RememberingPlan(NumberPlan):
-    """A dial plan that looks each number up once: a dry run asks for it again and again."""
-
-    @classmethod
-    def of(cls, plan: NumberPlan) -> RememberingPlan:
-        """Return the same plan, with a memory."""
-        return cls(**{one.name: getattr(plan, one.name) for one in fields(plan)})
-
-    @cached_property
-    def _blocked(self) -> dict[str, str | None]:
-        return {}
-
-    @cached_property
-    def _kinds(self) -> dict[str, NumberKind]:
-        return {}
-
-    def blocked(self, e164: str) -> str | None:
-        """Return why a number may not be dialled."""
-        if e164 not in self._blocked:
-            self._blocked[e164] = super().blocked(e164)
-        return self._blocked[e164]
-
-    def kind(self, e164: str) -> NumberKind:
-        """Return what a number reaches."""
-        if e164 not in self._kinds:
-            self._kinds[e164] = super().kind(e164)
-        return self._kinds[e164]
-
-
 class OpenHours:
     """When a campaign may call in one zone: asked once for each window, then looked up."""
 
@@ -234,6 +202,7 @@ class Runner:
         self._zones: dict[str | None, _Zone] = {}
         self._lines = [(plan.start, line) for line in range(len(plan.lines))]
         self._card_free: dict[str, datetime] = {}
+        self._faults: Counter[str] = Counter()
         rate = min(plan.care.dials_per_s, plan.running.campaign.dials_per_s)
         self._dial_gap = timedelta(seconds=1 / rate)
         self._guard = timedelta(seconds=plan.care.guard_s)
@@ -282,6 +251,9 @@ class Runner:
         plan = self._plan
         slot = Slot("dry-run", plan.lines[line], line + 1)
         case = case_of(plan.running, debtor, slot, "dry-run", debtor.owing.owed_fen, now)
+        if case.source == "list":
+            # a list is taken to be renewed in time: else nobody is called after `max_age_h`
+            case = replace(case, posted_at=now, read_at=now)
         return plan.judge(case, self._history(debtor, case.number), now)
 
     def _history(self, debtor: _Debtor, number: str) -> History:
@@ -299,11 +271,15 @@ class Runner:
     def _call(self, zone: _Zone, index: int, now: datetime, line: int) -> None:
         """Make the call of a debtor who was let through, and take the next step."""
         plan, debtor = self._plan, self._debtors[index]
-        tried = self._tried(zone, debtor, now)
+        dials = sum(past.number == debtor.number_at for past in debtor.past)
+        local = now.astimezone(zone.zone)
+        meets, pay_in_days = self._people(debtor.numbers[debtor.number_at], dials, local)
+        tried = self._random.choice(plan.calls[meets])
         end = now + timedelta(seconds=tried.lasted_s)
         heapq.heapreplace(self._lines, (end + self._guard, line))
-        self._card_free[plan.lines[line]] = now + self._dial_gap
-        self._count(zone, debtor, tried, now, end)
+        self._spare(plan.lines[line], tried.outcome, now, end)
+        self._count(debtor, tried, now, end, local.date())
+        debtor.promise = self._promise(debtor.promise, tried, end, local.date(), pay_in_days)
         campaign = plan.running.campaign
         step = next_step(
             campaign.retry, campaign.promise, debtor.past[-1], debtor.past[:-1], end,
@@ -317,18 +293,33 @@ class Runner:
         else:
             self._end(step.state, step.why, end)
 
-    def _tried(self, zone: _Zone, debtor: _Debtor, now: datetime) -> Tried:
-        number = debtor.numbers[debtor.number_at]
-        dials = sum(past.number == debtor.number_at for past in debtor.past)
-        meets = self._people(number, dials, now.astimezone(zone.zone))
-        return self._random.choice(self._plan.calls[meets])
+    def _spare(self, card: str, outcome: Outcome, now: datetime, end: datetime) -> None:
+        """Let a card pause between dials, and for longer after so many faults of its own."""
+        free = now + self._dial_gap
+        self._faults[card] = self._faults[card] + 1 if outcome is Outcome.LINE_FAULT else 0
+        if self._faults[card] >= self._plan.care.faults:
+            self._faults[card] = 0
+            free = end + timedelta(seconds=self._plan.care.pause_s)
+        self._card_free[card] = free
+
+    def _promise(
+        self, promise: OpenPromise | None, tried: Tried, end: datetime, today: date, days: int
+    ) -> OpenPromise | None:
+        """Return the promise that is open after a call; nobody pays in a dry run."""
+        if Note.PROMISE in tried.notes:
+            return OpenPromise(today + timedelta(days=days), end)
+        if promise is None:
+            return None
+        grace = timedelta(days=self._plan.running.campaign.promise.grace_days)
+        if today > promise.pay_by + grace:
+            return None
+        return replace(promise, reminded=promise.reminded or tried.outcome in EFFECTIVE)
 
     def _count(
-        self, zone: _Zone, debtor: _Debtor, tried: Tried, now: datetime, end: datetime
+        self, debtor: _Debtor, tried: Tried, now: datetime, end: datetime, today: date
     ) -> None:
         """Write down a call, as the store would."""
         number, group = debtor.numbers[debtor.number_at], debtor.group
-        today = now.astimezone(zone.zone).date()
         debtor.past.append(Past(now, debtor.number_at, tried.outcome, tried.notes))
         debtor.held = None
         group.busy_until = end
@@ -339,8 +330,6 @@ class Runner:
             )
         if not tried.notes.isdisjoint(_LISTS):
             group.listed.add(number)
-        if Note.PROMISE in tried.notes:
-            debtor.promise = OpenPromise(today + timedelta(days=tried.pay_in_days), end)
         run, day = self.run, self.run.days[today]
         run.calls += 1
         run.outcomes[tried.outcome] += 1
