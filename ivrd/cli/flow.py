@@ -21,6 +21,7 @@ from ivrd.config import TEST_CALL
 from ivrd.errors import FlowError
 from ivrd.flow.coverage import Coverage
 from ivrd.flow.draw import mermaid, svg
+from ivrd.flow.fold import folded
 from ivrd.flow.machine import FlowMachine
 from ivrd.trace import read_trace, replay
 
@@ -64,15 +65,18 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
 @click.option("--svg", "form", flag_value="svg", help="A picture of its own.")
 @click.option("--mermaid", "form", flag_value="mermaid",
               help="Text for documents that render it.  [default, but for -o ….svg]")  # fmt: skip
+@click.option("--fold", "parts", multiple=True, metavar="STATE",
+              help="Draw the part used at STATE as one box; may be repeated.")  # fmt: skip
 @click.option("-o", "--output", metavar="FILE", help="Write it there.",
               type=click.Path(dir_okay=False, writable=True, path_type=Path))  # fmt: skip
 @json_option
 @click.pass_obj
 def draw(
-    config_file: Path, file: Path | None, form: str | None, output: Path | None, as_json: bool
-) -> None:
+    config_file: Path, file: Path | None, form: str | None, parts: tuple[str, ...],
+    output: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Draw FILE, or the flow of ivrd.toml."""
-    proved = flow_in(settings(config_file), file)
+    proved = folded(flow_in(settings(config_file), file), parts)
     if form is None:
         form = "svg" if output is not None and output.suffix == ".svg" else "mermaid"
     drawing = svg(proved) if form == "svg" else mermaid(proved)

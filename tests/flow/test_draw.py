@@ -10,9 +10,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from ivrd.errors import FlowError
 from ivrd.flow.draw import mermaid, svg
 from ivrd.flow.draw_boxes import boxes_of, grouped, shared
 from ivrd.flow.draw_layout import Layout, laid_out
+from ivrd.flow.fold import folded
 from ivrd.flow.load import load_flow
 from ivrd.flow.spec import Flow
 from ivrd.resources import FLOWS
@@ -151,3 +153,20 @@ def test_picture_loads_nothing_from_elsewhere() -> None:
     picture = svg(flow_of("enquiry"))
     assert re.findall(r"https?://[^\"]+", picture) == ["http://www.w3.org/2000/svg"]
     assert "<script" not in picture
+
+
+def test_part_is_drawn_as_one_box_with_its_ways_out() -> None:
+    whole = flow_of("enquiry")
+    flow = folded(whole, ["reminder"])
+    inside = {name for name in whole.states if name.startswith("reminder.")}
+    assert set(flow.states) == set(whole.states) - inside
+    assert set(grouped(flow.states["reminder"])) == {"welcome", "goodbye", "hang_up"}
+    picture = [text.text for text in texts(svg(flow))]
+    assert "reminder.toml" in " ".join(filter(None, picture))
+    assert shared(flow) == shared(whole)
+
+
+def test_only_a_part_is_folded() -> None:
+    with pytest.raises(FlowError, match="no part is used at 'remnder'") as caught:
+        folded(flow_of("enquiry"), ["remnder"])
+    assert caught.value.problems[0].nearest == "reminder"
