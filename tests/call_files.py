@@ -8,6 +8,17 @@ A ``.call`` file is a caller's script with four more words, each at the beginnin
     secret 139999                         ; must not stand in the log
     expect left_in menu                   ; how the call must have gone
 
+With `debtor` there is a campaign and one of its debtors, by the telephone number in the billing
+data. With `dials` the call is ivrd's, and the script is what the person called does; without it
+the debtor rings back::
+
+    debtor 88610005
+    campaign confirm digits               ; how the campaign is set up
+    fact check_holder                     ; what else the flow is told
+    dials machine                         ; who answers, or what the network says
+    transfer refuses                      ; what comes of a transfer
+    expect kept promise 2026-12-24 764.20 ; all that then stands in the store
+
 The first comment says what the call shows.
 """
 
@@ -26,9 +37,16 @@ _OFFICE = {
     "disclosure", "proof", "languages", "rings", "when_stopped", "closed", "role", "lookup_s",
     "zero_items", "bill_run", "calls_before", "months_back",
 }  # fmt: skip
-_MEETS = {"slow", "down", "locked", "wrong", "gone", "fault", "late"}
-_DOES = {"stops", "shuts", "reloads", "closes", "loses_loop", "rings_off", "hangs_up"}
-_EXPECTS = {"ended_by", "left_in", "notes", "lang", "status", "remark", "counter"}
+_MEETS = {"slow", "down", "locked", "wrong", "gone", "settled", "fault", "late"}
+_DOES = {"stops", "shuts", "reloads", "closes", "loses_loop", "rings_off", "hangs_up", "is_machine"}
+_EXPECTS = {"ended_by", "left_in", "notes", "lang", "status", "remark", "counter", "kept"}
+_CAMPAIGN = {"confirm", "times", "notice", "list", "speaks", "groups", "stale_after"}
+_DIALS = {
+    "person", "machine", "busy", "nobody", "switched_off", "unallocated", "trunk_down", "silence",
+}  # fmt: skip
+_TRANSFERS = {"moves", "refuses", "silence"}
+MANY = {"remark", "counter", "kept"}
+"""What is expected line by line."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,15 @@ class CallFile:
     meets: dict[str, Meets] = field(default_factory=dict)
     too_long_in: str = ""
     """A state in which the call's time shall be up, by a shorter limit on its length."""
+    base: CallFile | None = None
+    """The scripted call that this one is made of, in families of calls."""
+    debtor: str = ""
+    """The number of a debtor whom a campaign is to reach."""
+    campaign: dict[str, str] = field(default_factory=dict)
+    facts: list[str] = field(default_factory=list)
+    dials: str = ""
+    """What comes of the dial; "" where the call is a caller's."""
+    transfer: str = ""
     besides: list[Besides] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     expected: dict[str, list[str]] = field(default_factory=dict)
@@ -70,9 +97,9 @@ class CallFile:
         return self.path.stem
 
 
-def every_call_file() -> list[CallFile]:
-    """Return all scripted calls of the enquiry service, by name."""
-    return [load_call(path) for path in sorted((TRACES / "enquiry").glob("*.call"))]
+def every_call_file(service: str = "enquiry") -> list[CallFile]:
+    """Return all scripted calls of a service, by name."""
+    return [load_call(path) for path in sorted((TRACES / service).glob("*.call"))]
 
 
 def load_call(path: Path, sentences: frozenset[str] | None = None) -> CallFile:
@@ -89,7 +116,8 @@ def _taken(call: CallFile, line: str) -> bool:
     words = line.split(";", 1)[0].split()
     takers: dict[str, Callable[[CallFile, list[str]], None]] = {
         "office": _office, "billing": _billing, "operator": _besides, "secret": _secret,
-        "expect": _expect,
+        "expect": _expect, "debtor": _debtor, "campaign": _campaign, "fact": _fact,
+        "dials": _dials, "transfer": _transfer,
     }  # fmt: skip
     if not words or words[0] not in takers:
         return False
@@ -134,9 +162,30 @@ def _secret(call: CallFile, words: list[str]) -> None:
     call.secrets += words
 
 
+def _debtor(call: CallFile, words: list[str]) -> None:
+    call.debtor = words[0]
+    call.secrets += words
+
+
+def _campaign(call: CallFile, words: list[str]) -> None:
+    call.campaign[_known(words[0], _CAMPAIGN)] = " ".join(words[1:])
+
+
+def _fact(call: CallFile, words: list[str]) -> None:
+    call.facts += words
+
+
+def _dials(call: CallFile, words: list[str]) -> None:
+    call.dials = _known(words[0], _DIALS)
+
+
+def _transfer(call: CallFile, words: list[str]) -> None:
+    call.transfer = _known(words[0], _TRANSFERS)
+
+
 def _expect(call: CallFile, words: list[str]) -> None:
     what = _known(words[0], _EXPECTS)
-    if what in {"remark", "counter"}:
+    if what in MANY:
         call.expected.setdefault(what, []).append(" ".join(words[1:]))
     else:
         call.expected[what] = words[1:]
@@ -153,11 +202,16 @@ def config_for(call: CallFile, database: Path) -> Config:
     }
     if "proof" in office:
         enquiry["proof"] = office["proof"]
-    return Config.model_validate(
-        {
-            "node": {"languages": office.get("languages", "zh-CN en-US").split()},
-            "enquiry": enquiry,
-            "billing": {"mapping": "telecom", "url": f"sqlite:///{database}"},
-            "card": [{"name": "soft", "driver": "software", "channels": 1}],
-        }
-    )
+    node: dict[str, object] = {"languages": office.get("languages", "zh-CN en-US").split()}
+    settings: dict[str, object] = {
+        "node": node,
+        "enquiry": enquiry,
+        "billing": {"mapping": "telecom", "url": f"sqlite:///{database}"},
+        "card": [{"name": "soft", "driver": "software", "channels": 1}],
+    }
+    if call.debtor:
+        node["area_code"] = "0571"
+        settings["dunning"] = {"caller_id": "+8657188617000", "ring_back_days": 7} | (
+            {"transfer": "+8657188618000"} if call.transfer else {}
+        )
+    return Config.model_validate(settings)

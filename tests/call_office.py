@@ -8,18 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from ivrd import assembly
 from ivrd.assembly import enquiry_service
 from ivrd.billing.engine import engine_from
 from ivrd.commands import Play, Stop
 from ivrd.config import Config
-from ivrd.events import T_DIGIT, T_EOF, T_LC, T_RINGOFF, Data, Event
+from ivrd.events import T_DIGIT, T_EOF, T_LC, T_LCTERM, T_MACHINE, T_RINGOFF, Data, Event
 from ivrd.flow.actions import Answer
 from ivrd.flow.machine import FlowMachine
-from ivrd.flow.spec import Kind
+from ivrd.flow.spec import CARD_ORDERS, Kind
 from ivrd.line import Line
 from ivrd.records import CallRecord, Counters, LineSettings, Role, Status
 from ivrd.runner import InlineActions
@@ -28,6 +31,7 @@ from ivrd.trace import CallTrace, read_trace, replay
 from sim.caller import ScriptedCaller, Sentence
 from sim.channel import State
 from sim.script import parse_script
+from tests.call_debtor import dial, kept, let_transfer, write_attempt
 from tests.call_files import Besides, CallFile, Meets, config_for
 
 TODAY = date(2026, 11, 21)
@@ -58,6 +62,8 @@ class Databases:
     """Each account stands there twice, and amounts are words."""
     gone: Path
     """No account is in service any more."""
+    settled: Path
+    """Nobody owes anything any more."""
     locked: Path
     """Another connection holds it."""
     missing: Path
@@ -102,7 +108,7 @@ class ActionsMeeting:
         file = {
             "slow": self._databases.slow, "down": self._databases.missing,
             "locked": self._databases.locked, "wrong": self._databases.wrong,
-            "gone": self._databases.gone,
+            "gone": self._databases.gone, "settled": self._databases.settled,
         }.get(what)  # fmt: skip
         if file is None:
             yield
@@ -131,6 +137,10 @@ class Made:
     failure: str | None = None
     report: str = ""
     heard: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """What stands in the store after the call."""
+    kept_by: dict[str, list[str]] = field(default_factory=dict)
+    """What stood there when a sentence began."""
     record: CallRecord | None = None
     status: Status = Status.IDLE
     reason: str = ""
@@ -156,14 +166,29 @@ def make_call(call: CallFile, databases: Databases, logs: Path, *, call_s: float
     """
     office = open_office(call, databases, logs)
     machine = office.service.machine
-    if call_s:
+    if call_s and not call.dials:
         machine = FlowMachine(replace(machine.flow, call_s=call_s))
         office.lines[0].service = replace(office.service, machine=machine)
     made = Made()
+    heard = _besides(call, office)
+
+    def when_hears(sentence: Sentence) -> None:
+        if call.debtor:
+            made.kept_by[sentence.sentence] = kept(office.store)
+        heard(sentence)
+
     try:
-        caller = ScriptedCaller(call.script, when_hears=_besides(call, office))
-        caller.call(office.card)
-        settle(made, caller, office)
+        caller = ScriptedCaller(call.script, when_hears=when_hears)
+        if call.debtor:
+            write_attempt(call, office)
+        if call.transfer:
+            let_transfer(call.transfer, office)
+        if call.dials:
+            machine = dial(call, office, caller, call_s)
+        else:
+            caller.call(office.card)
+        settle(made, caller, office, rings=not call.dials or call.dials in {"person", "machine"})
+        made.kept = kept(office.store)
         office.lines[0].service = office.service
         made.back = comes_back(office) and answers(office)
     finally:
@@ -185,7 +210,8 @@ def open_office(
         rings=int(call.office.get("rings", "1")),
         when_stopped=config.enquiry.when_stopped,
     )
-    office = Office(config, START, lines=1, logs=logs, lookup_s=lookup_s, settings=settings)
+    with _loaded_once():
+        office = Office(config, START, lines=1, logs=logs, lookup_s=lookup_s, settings=settings)
     actions = ActionsMeeting(office, call.meets, databases, lookup_s)
     office.service = enquiry_service(config, office.parts, actions)
     line = office.lines[0]
@@ -194,12 +220,41 @@ def open_office(
     return office
 
 
-def settle(made: Made, caller: ScriptedCaller, office: Office) -> None:
-    """Run until the call is over and its line has settled; keep how it stands then."""
+_LOADED: dict[tuple[str, ...], Any] = {}
+"""Voices and proved flows, by what they were loaded with."""
+
+
+@contextmanager
+def _loaded_once() -> Iterator[None]:
+    """Load and prove voices and flows for the first of many hundred offices only."""
+
+    def once(load: Callable[..., Any]) -> Callable[..., Any]:
+        def loaded(config: Config, *more: Any) -> Any:
+            places = (config.flow_file, config.prompts, config.mapping, config.dunning_flow_file)
+            key = (load.__name__, *map(str, places), *config.node.languages)
+            if key not in _LOADED:
+                _LOADED[key] = load(config, *more)
+            return _LOADED[key]
+
+        return loaded
+
+    names = ("load_voices", "load_enquiry", "load_reminder")
+    loads: dict[str, Any] = {name: once(getattr(assembly, name)) for name in names}
+    with patch.multiple(assembly, **loads):
+        yield
+
+
+def settle(made: Made, caller: ScriptedCaller, office: Office, *, rings: bool) -> None:
+    """Run until the call is over and its line has settled; keep how it stands then.
+
+    A call that `rings` nowhere has nobody whose script could come to its end.
+    """
     line = office.lines[0]
     busy = {Status.RINGING, Status.IN_CALL, Status.CLEARING}
     for late_s in (10.0, 0.0):  # what the card tells late comes after the call
-        office.clock.run_while(lambda: line.status in busy or not caller.finished, CALL_WITHIN_S)
+        office.clock.run_while(
+            lambda: line.status in busy or (rings and not caller.finished), CALL_WITHIN_S
+        )
         office.clock.run_for(late_s)
     made.failure, made.report = caller.failure, caller.report()
     made.heard = [sentence.sentence for sentence in caller.heard]
@@ -264,7 +319,8 @@ def _doing(step: Besides, office: Office) -> Callable[[], None]:
         "closes": lambda: setattr(line, "stopped", True),
         "rings_off": lambda: channel.emit(Event(T_RINGOFF)),
         "loses_loop": lambda: channel.emit(Event(T_LC, None, {"cause": "loop current lost"})),
-        "hangs_up": lambda: channel.leg.hang_up() if channel.leg else None,
+        "hangs_up": lambda: channel.leg.hang_up() if channel.leg else channel.emit(Event(T_LCTERM)),
+        "is_machine": lambda: channel.emit(Event(T_MACHINE)),
     }
     return does[step.what]
 
@@ -295,7 +351,8 @@ def read_log(made: Made, log: Path, machine: FlowMachine, office: Office) -> Non
 
     for number, trace in enumerate(read_trace(log)):
         by = machine if trace.head.hash == machine.hash else office.parts.machine
-        difference = replay(trace, by, fired)
+        own = trace.head.flow == machine.flow.name
+        difference = replay(trace, by, fired if own else None)
         if difference is not None:
             made.differences.append(str(difference))
         made.unended += trace.ended is None
@@ -332,4 +389,4 @@ def longest_silence_s(trace: CallTrace, machine: FlowMachine) -> float:
 def _our_turn(machine: FlowMachine, state: str) -> bool:
     """Whether the caller, connected, waits for us in this state."""
     spec = machine.states[state]
-    return spec.kind in {Kind.DO, Kind.STATEMENT} and spec.do not in {"off_hook", "on_hook"}
+    return spec.kind in {Kind.DO, Kind.STATEMENT} and spec.do not in CARD_ORDERS

@@ -16,11 +16,11 @@ import pytest
 
 from ivrd.billing.sample_tables import write_sample
 from ivrd.flow.spec import Flow
-from tests.call_families import FILES, REACHED_BY
+from tests.call_families import FILES
 from tests.call_files import CallFile
 from tests.call_office import SOON_S, TODAY, Databases, Made, came_to, make_call, open_office
 
-TABLES = ("TB_SERV", "TB_ZHANGDAN", "TB_BILLING_RUN", "TB_TOLL_TICKET")
+TABLES = ("TB_SERV", "TB_ZHANGDAN", "TB_BILLING_RUN", "TB_TOLL_TICKET", "TB_OWE")
 
 
 @pytest.fixture(scope="session")
@@ -35,18 +35,20 @@ def sample_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def databases(sample_db: Path) -> Iterator[Databases]:
     """Return the sample database, and the same in bad states."""
     folder = sample_db.parent
-    no_run, slow, wrong, gone, locked = (
-        folder / f"{name}.db" for name in ("no_run", "slow", "wrong", "gone", "locked")
+    no_run, slow, wrong, gone, settled, locked = (
+        folder / f"{name}.db" for name in ("no_run", "slow", "wrong", "gone", "settled", "locked")
     )
     write_sample(no_run, TODAY, accounts=60, last_month_ready=False)
-    for copy in (slow, wrong, gone, locked):
+    for copy in (slow, wrong, gone, settled, locked):
         shutil.copy(sample_db, copy)
     _make_slow(slow)
     _make_wrong(wrong)
     _change(gone, "UPDATE TB_SERV SET STATE_CD = 'F0X'")
+    _change(settled, "DELETE FROM TB_OWE")
     holder = sqlite3.connect(locked, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    yield Databases(sample_db, no_run, slow, wrong, gone, locked, folder / "missing.db")
+    missing = folder / "missing.db"
+    yield Databases(sample_db, no_run, slow, wrong, gone, settled, locked, missing)
     holder.close()
 
 
@@ -56,18 +58,17 @@ class Calls:
     def __init__(self, databases: Databases, logs: Path) -> None:
         self._databases = databases
         self._logs = logs
-        self._made: dict[str, Made] = {}
+        self._made: dict[Path, Made] = {}
 
     def made(self, call: CallFile) -> Made:
         """Return how the call went."""
-        if call.name not in self._made:
+        if call.path not in self._made:
             call_s = 0.0
-            if call.too_long_in:
-                base = self.made(FILES[REACHED_BY[call.too_long_in]])
-                call_s = came_to(base, call.too_long_in) + SOON_S
+            if call.too_long_in and call.base:
+                call_s = came_to(self.made(call.base), call.too_long_in) + SOON_S
             logs = self._logs / str(len(self._made))
-            self._made[call.name] = make_call(call, self._databases, logs, call_s=call_s)
-        return self._made[call.name]
+            self._made[call.path] = make_call(call, self._databases, logs, call_s=call_s)
+        return self._made[call.path]
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +107,7 @@ def _make_wrong(file: Path) -> None:
         "ALTER TABLE DOUBLED RENAME TO TB_SERV",
         "UPDATE TB_ZHANGDAN SET TOTAL_FEE = 'much'",
         "UPDATE TB_TOLL_TICKET SET TOLL_FEE = 'much'",
+        "UPDATE TB_OWE SET OWE_FEE = 'much'",
     )
 
 

@@ -24,6 +24,7 @@ def test_scripted_call(call: CallFile, calls: Calls) -> None:
     made = calls.made(call)
     assert made.failure is None, f"{call.shows}\n{made.report}"
     check_expectations(call, made)
+    assert made.kept == sorted(call.expected.get("kept", [])), "what stands in the store"
     check_ending(made)
     assert not told_secrets(call, made)
     assert made.silence_s <= LONGEST_SILENCE_S
