@@ -147,7 +147,7 @@ class Store:
             if self._writer is None:
                 self._writer = self.engine.connect()
             raw = _raw(self._writer)
-            raw.execute("BEGIN IMMEDIATE")
+            raw.execute("BEGIN IMMEDIATE" if keep else "BEGIN")
             try:
                 result = job(self._writer)
                 if not raw.in_transaction:
