@@ -52,6 +52,8 @@ class AsteriskCard(VoiceCard):
         self._exchange: Exchange | None = None
         self._channels: tuple[AsteriskChannel, ...] = ()
         self._lost: set[str] = set()
+        self._leaving: Exchange | None = None
+        """Set while the card closes: who calls then is hung up."""
         self._prompts: Collection[Prompt] = ()
         self._preparing: set[asyncio.Task[list[Problem]]] = set()
         self._check: asyncio.Task[None] | None = None
@@ -88,6 +90,7 @@ class AsteriskCard(VoiceCard):
         self._client = self._exchange = None
         if client is None or exchange is None:
             return
+        self._leaving = exchange
         await self._end_check()
         for preparing in self._preparing:
             preparing.cancel()
@@ -97,6 +100,8 @@ class AsteriskCard(VoiceCard):
         for channel in channels:
             channel.close()
         await asyncio.gather(*(client.ask(rest.hang_up(call)) for call in calls))
+        await client.ask(rest.list_channels())  # so that all that went before is done
+        self._leaving = None
         await client.close()
         exchange.release_all()
         _in_use.discard((self.options.url, self.options.app))
@@ -146,10 +151,11 @@ class AsteriskCard(VoiceCard):
 
     def event(self, event: AriEvent) -> None:
         """Give an event to whom its call belongs; a call of nobody's comes in."""
-        exchange = self._exchange
+        exchange, kind = self._exchange, event["type"]
         if exchange is None:
+            if self._leaving and kind == "StasisStart":
+                self._leaving.send(rest.hang_up(event["channel"]["id"]))
             return
-        kind = event["type"]
         playback = event.get("playback")
         call: str = (
             playback["target_uri"].removeprefix("channel:")

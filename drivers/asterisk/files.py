@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Collection
+from functools import partial
 
 from drivers.asterisk import rest
 from drivers.asterisk.ari import AriEvent
@@ -40,6 +41,9 @@ TRIES = 5
 
 FEW = 24
 """So many are played again one at a time, each with the host to itself."""
+
+BEGIN_TRIES = 3
+"""How often a channel for it is asked for."""
 
 LIMIT_S = 15.0
 """How long the check of one file may take."""
@@ -106,20 +110,30 @@ class _Listener:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._call = exchange.new_id()
+        self._call = ""
+        self._begun = False
         self._news: asyncio.Queue[tuple[str, float]] = asyncio.Queue()
         self._playback = ""
 
     async def begin(self) -> None:
-        """Make the channel."""
-        self._exchange.claim(self._call, self)
-        self._exchange.send(rest.silent_channel(self._call, self._exchange.options.app), self._told)
-        kind, _ = await self._next()
+        """Make the channel; a busy Asterisk may fail at it once with an internal error."""
+        kind = ""
+        for _ in range(BEGIN_TRIES):
+            call = self._call = self._exchange.new_id()
+            self._exchange.claim(call, self)
+            request = rest.silent_channel(call, self._exchange.options.app)
+            self._exchange.send(request, partial(self._made, call))
+            kind, _at_s = await self._next()
+            if kind == "StasisStart":
+                self._begun = True
+                return
+            if not kind.startswith("HTTP 5"):
+                break
+            await self.end()
         if kind == _SILENCE:
             raise CardError("Asterisk does not answer: voice files cannot be checked now")
-        if kind != "StasisStart":
-            raise CardError(f"Asterisk cannot check voice files: {kind}; expected the modules "
-                            "res_rtp_multicast and chan_rtp (modules.conf)")  # fmt: skip
+        raise CardError(f"Asterisk cannot check voice files: {kind}; expected the modules "
+                        "res_rtp_multicast and chan_rtp (modules.conf)")  # fmt: skip
 
     async def end(self) -> None:
         """Do away with it; return when Asterisk has been told, or cannot be."""
@@ -175,6 +189,10 @@ class _Listener:
         if reply.at_s is not None:
             self._news.put_nowait(("PlaybackStarted", reply.at_s))
         self._told(reply)
+
+    def _made(self, call: str, reply: Reply) -> None:
+        if call == self._call and not self._begun:
+            self._told(reply)
 
     def _told(self, reply: Reply) -> None:
         if not reply.ok:

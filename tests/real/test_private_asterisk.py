@@ -25,7 +25,8 @@ def test_all_modules_load_and_nothing_is_complained_of(asterisk: PrivateAsterisk
     wanted = re.findall(r"(?m)^load = (\S+)", (DEPLOY / "modules.conf").read_text())
     running = re.findall(r"(?m)^(\S+\.so) .* Running ", asterisk.cli("module show"))
     assert sorted(running) == sorted(wanted)
-    assert "ERROR" not in asterisk.messages
+    # what it says later is the answer to what tests do to it
+    assert "ERROR" not in asterisk.messages.split("Asterisk Ready.")[0]
 
 
 def test_no_password_stands_in_the_repository_and_the_files_are_closed(
