@@ -29,8 +29,12 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 _t = tables.targets
 _IDLE = (TargetState.WAITING.value, TargetState.PROMISED.value)
 
-_known = select(_t.c.id, _t.c.account, _t.c.state, _t.c.why, _t.c.tries).where(
-    _t.c.campaign == bindparam("of"), _t.c.account.in_(bindparam("accounts", expanding=True))
+_known = (
+    select(_t.c.id, _t.c.account, _t.c.state, _t.c.why, _t.c.tries)
+    .where(
+        _t.c.campaign == bindparam("of"), _t.c.account.in_(bindparam("accounts", expanding=True))
+    )
+    .with_for_update()
 )
 _all = (
     select(_t.c.id, _t.c.state)
@@ -38,14 +42,11 @@ _all = (
     .where(_t.c.paid_at.is_(None))
     .order_by(_t.c.id)
     .limit(10 * PAGE)
+    .with_for_update()
 )
 _add = insert(_t).returning(_t.c.id, _t.c.account)
 _refresh = update(_t).where(_t.c.id == bindparam("of"))
-_settle = (
-    update(_t)
-    .where(_t.c.id == bindparam("of"), _t.c.state.in_(_IDLE))
-    .values(state=TargetState.SETTLED.value, why=SETTLED)
-)
+_settle = _refresh.values(state=TargetState.SETTLED.value, why=SETTLED)
 
 
 @dataclass(frozen=True, slots=True)
