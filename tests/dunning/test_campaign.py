@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from ivrd.dunning.campaign import Campaign, CampaignDefaults, campaign_from, load_campaign
 from ivrd.dunning.case import GateRules
@@ -187,3 +191,34 @@ def test_hours_that_meet_the_policy_by_a_minute_are_enough(tmp_path: Path) -> No
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(CampaignError, match="no such file"):
         load_campaign(tmp_path / "none.toml", DEFAULTS, NOW)
+
+
+def _keys(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every key of a campaign file, those of its tables too."""
+    for name, info in model.model_fields.items():
+        yield info.alias or name, info
+        for part in (info.annotation, *get_args(info.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _keys(part)
+
+
+def test_the_document_has_every_key_with_its_default() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "campaigns.md").read_text("utf-8")
+    days = {"tue", "wed", "thu", "fri", "sat"}
+    for key, info in _keys(Campaign):
+        if key in days:
+            continue
+        lines = [line for line in text.splitlines() if f"`{key}`" in line or f"{key}]" in line]
+        assert lines, key
+        if isinstance(info.default, bool):
+            assert any(f"`{str(info.default).lower()}`" in line for line in lines) or (
+                key == "other_time"
+            ), key
+        elif isinstance(info.default, int | str) and key not in {"after_s", "longest_s", "most"}:
+            shown = f"`{info.default}`" if isinstance(info.default, int) else info.default
+            assert any(shown in line for line in lines), key
+    for name in ("no_answer", "busy", "out_of_service", "rejected", "machine", "not_confirmed",
+                 "told_in_part"):  # fmt: skip
+        rule = getattr(RetryRules(), name)
+        row = f"| `{name}` | {rule.after_s} | {rule.most} | {str(rule.other_time).lower()} |"
+        assert row in text
