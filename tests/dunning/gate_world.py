@@ -72,8 +72,9 @@ class World:
         calendar: HolidayCalendar = CALENDAR,
         plan: NumberPlan = PLAN,
         kind: str = "dunning",
+        store: Store | None = None,
     ) -> None:
-        self.store = _store()
+        self.store = store or _store()
         self.do(_emptied)
         self.gate = Gate(rules or GateRules(POLICIES), plan, calendar)
         self.kind = kind

@@ -152,6 +152,14 @@ def test_a_calendar_day_is_the_debtors() -> None:
     )
 
 
+def test_a_call_counts_on_its_day_then_and_on_its_day_now_when_a_zone_was_put_right() -> None:
+    limit = Limit("attempts", "number", 1, "day")
+    call = [past(BASE, day=date(2026, 11, 25))]
+    assert reached_until(limit, call, "n", SHANGHAI, BASE) is not None
+    assert reached_until(limit, call, "n", SHANGHAI, BASE + timedelta(days=1)) is not None
+    assert reached_until(limit, call, "n", SHANGHAI, BASE + timedelta(days=2)) is None
+
+
 def test_a_call_dated_later_than_the_clock_counts_as_of_now() -> None:
     limit = Limit("attempts", "number", 1, "day")
     tomorrow = BASE + timedelta(days=1)
