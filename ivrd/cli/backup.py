@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import click
 from rich.progress import Progress
 
+from ivrd.cli.instants import local
 from ivrd.cli.output import Refused, json_option, print_json
 from ivrd.cli.own_store import act, intend, nudge, operator, own_store
-from ivrd.cli.report_output import local
 from ivrd.cli.settings import settings
 from ivrd.dunning.reports import standings
 from ivrd.errors import StoreError

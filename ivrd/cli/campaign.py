@@ -21,12 +21,11 @@ from ivrd.cli.campaign_debtors import (
     set_posted,
     today_in,
 )
-from ivrd.cli.instants import instant
+from ivrd.cli.instants import instant, local
 from ivrd.cli.output import Refused, json_option, print_facts, print_json
 from ivrd.cli.own_store import act, intend, nudge, own_store
 from ivrd.cli.report_output import (
     Shown,
-    local,
     print_report,
     report_options,
     show,

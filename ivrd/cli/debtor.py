@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy import Connection
 
-from ivrd.cli.instants import coming_day, to_come
+from ivrd.cli.instants import coming_day, local, to_come
 from ivrd.cli.output import Refused, json_option, print_facts, print_json
-from ivrd.cli.own_store import act, number_in, own_store
-from ivrd.cli.report_output import local, yuan
+from ivrd.cli.own_store import act, own_store
+from ivrd.cli.report_output import yuan
 from ivrd.cli.settings import settings
 from ivrd.cli.tables import print_table
 from ivrd.config import Config
@@ -25,8 +26,10 @@ from ivrd.dunning.columns import (
     WHY_LISTED,
     word,
 )
+from ivrd.dunning.numbers import NumberProblem
 from ivrd.dunning.person import InCampaign, Person, look_up, person
 from ivrd.dunning.reasons import reason
+from ivrd.dunning_settings import number_plan
 from ivrd.store.debtors import set_class
 from ivrd.store.notes import add_note
 from ivrd.store.states import DebtorClass, Task
@@ -48,7 +51,7 @@ def show(config_file: Path, who: str, as_json: bool) -> None:
     """Show all that is known of a debtor, in full."""
     config = settings(config_file)
     with own_store(config) as store:
-        found = store.read(lambda tx: person(tx, look_up(tx, who, number_in(config, who))))
+        found = store.read(lambda tx: person(tx, look_up(tx, who, _number_in(config, who))))
     if not found.is_known:
         raise Refused("nothing is known of it; `ivrd why` says whether it could be called")
     if as_json:
@@ -138,6 +141,13 @@ def task(
         f"entry {number} of the worklist: {word(what, TASKS, 'en')}, by {day}",
         {"account": account, "entry": number, "due": day}, as_json=as_json,
     )  # fmt: skip
+
+
+def _number_in(config: Config, text: str) -> str | None:
+    """Return the number in E.164 that `text` reads as; None where it is none."""
+    with suppress(NumberProblem):
+        return number_plan(config).e164(text)
+    return None
 
 
 def _done(told: str, data: dict[str, Any], *, as_json: bool) -> None:

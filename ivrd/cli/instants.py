@@ -73,3 +73,8 @@ def coming_day(text: str, now: datetime, zone: tzinfo) -> date:
     if day < today:
         raise click.BadParameter(f"{text} is past")
     return day
+
+
+def local(at: datetime, zone: tzinfo, *, short: bool = False) -> str:
+    """Return an instant as the clock in `zone` shows it."""
+    return at.astimezone(zone).strftime("%m-%d %H:%M:%S" if short else "%Y-%m-%d %H:%M:%S")

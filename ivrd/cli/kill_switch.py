@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from ivrd.cli.instants import local
 from ivrd.cli.output import json_option, print_json
 from ivrd.cli.own_store import act, nudge, own_store
-from ivrd.cli.report_output import local
 from ivrd.cli.settings import settings
 from ivrd.config import Config
 from ivrd.store.engine import Store

@@ -7,16 +7,19 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import Connection
 
+from ivrd.cli.instants import local
 from ivrd.cli.output import duration, json_option
 from ivrd.cli.tables import print_table
 from ivrd.dunning.columns import (
@@ -28,9 +31,9 @@ from ivrd.dunning.columns import (
     Lang,
     Private,
     Report,
+    Row,
     word,
 )
-from ivrd.dunning.sheets import replacing, write_csv, write_xlsx
 from ivrd.store.engine import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -118,24 +121,45 @@ def show(
 
 
 def _show(report: Report, shown: Shown) -> None:
+    if shown.csv is not None or shown.xlsx is not None:
+        with Progress(
+            TextColumn("Writing"), MofNCompleteColumn(), TimeElapsedColumn(),
+            console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True,
+        ) as bar:  # fmt: skip
+            _write(replace(report, rows=_counted(report.rows, bar)), shown)
+    elif shown.as_json:
+        print_report_json(report)
+    else:
+        print_report(report, shown.lang, shown.limit)
+
+
+def _counted(found: Iterable[Row], bar: Progress) -> Iterator[Row]:
+    """Yield rows, telling now and then how many there were."""
+    task = bar.add_task("", total=None)
+    for number, row in enumerate(found, start=1):
+        if number % 1000 == 0:
+            bar.update(task, completed=number)
+        yield row
+
+
+def _write(report: Report, shown: Shown) -> None:
+    # openpyxl takes half a second to load, and most reports are read on the terminal
+    from ivrd.dunning.sheets import replacing, write_csv, write_xlsx  # noqa: PLC0415 - as said
+
     if shown.xlsx is not None:
         _written(shown.xlsx, write_xlsx(report, shown.xlsx, shown.lang))
     elif shown.csv == "-":
         # the mark and the line ends of RFC 4180 come out as they are
         with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="") as stream:
             write_csv(report, stream, shown.lang)
-    elif shown.csv is not None:
-        path = Path(shown.csv)
+    else:
+        path = Path(shown.csv or "")
         with (
             replacing(path) as beside,
             beside.open("w", encoding="utf-8-sig", newline="") as stream,
         ):
             count = write_csv(report, stream, shown.lang)
         _written(path, count)
-    elif shown.as_json:
-        print_report_json(report)
-    else:
-        print_report(report, shown.lang, shown.limit)
 
 
 def _written(path: Path, count: int) -> None:
@@ -225,8 +249,3 @@ def yuan(fen: int) -> str:
     """Return an amount in fen as people read it: 1,234.50."""
     sign, whole = ("-", -fen) if fen < 0 else ("", fen)
     return f"{sign}{whole // 100:,}.{whole % 100:02}"
-
-
-def local(at: datetime, zone: Any, *, short: bool = False) -> str:
-    """Return an instant as the clock in `zone` shows it."""
-    return at.astimezone(zone).strftime("%m-%d %H:%M:%S" if short else "%Y-%m-%d %H:%M:%S")

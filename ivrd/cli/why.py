@@ -10,9 +10,10 @@ import click
 
 from ivrd.billing.entities import Arrears
 from ivrd.cli.debtor import person_facts
+from ivrd.cli.instants import local
 from ivrd.cli.output import Refused, json_option, print_facts, print_json
 from ivrd.cli.own_store import own_store
-from ivrd.cli.report_output import local, yuan
+from ivrd.cli.report_output import yuan
 from ivrd.cli.service import billing_reader
 from ivrd.cli.settings import settings
 from ivrd.cli.tables import print_table

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from ivrd.dunning.campaign import Campaign
 from ivrd.errors import IvrdError, nearest
 from ivrd.store.states import CampaignState
 from ivrd.store.tables import campaigns, targets
+
+if TYPE_CHECKING:
+    from ivrd.dunning.campaign import Campaign
 
 
 class CampaignRefused(IvrdError):  # noqa: N818 - what the store's state makes of an order

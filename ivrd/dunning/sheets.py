@@ -11,14 +11,14 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, Cell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import WorkbookAlreadySaved
@@ -70,7 +70,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
     It is readable by its owner alone: what it holds names persons.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # not the name beside it
     os.close(handle)
     beside = Path(name)
     try:
@@ -132,16 +135,39 @@ def write_xlsx(report: Report, path: Path, lang: Lang) -> int:
 
 def _rows(book: Workbook, report: Report, lang: Lang) -> int:
     """Write the rows, to as many sheets as they need; return how many."""
-    sheet = _sheet(book, report, lang, report.titled(lang))
     count = 0
+    title = report.titled(lang)
+    sheet = _sheet(book, report, lang, title)
+    cells = _row_of(sheet, report)
     for row in report.rows:
         if count and count % (MOST_ROWS - 1) == 0:
-            number = 1 + count // (MOST_ROWS - 1)
-            sheet = _sheet(book, report, lang, f"{report.titled(lang)} {number}")
-        values = _cells(row, report, lang)
-        sheet.append([_cell(sheet, v, c) for v, c in zip(values, report.columns, strict=True)])
+            sheet = _sheet(book, report, lang, f"{title} {1 + count // (MOST_ROWS - 1)}")
+            cells = _row_of(sheet, report)
+        for cell, value in zip(cells, _cells(row, report, lang), strict=True):
+            _put(cell, value)
+        sheet.append(cells)
         count += 1
     return count
+
+
+def _row_of(sheet: Any, report: Report) -> list[Cell]:
+    """Return one row of cells, used for all: a row is written as soon as it is appended."""
+    cells = []
+    for column in report.columns:
+        cell = WriteOnlyCell(sheet)
+        if column.kind in _FORMATS:
+            cell.number_format = _FORMATS[column.kind]
+        cells.append(cell)
+    return cells
+
+
+def _put(cell: Cell, value: Any) -> None:
+    """Put a value into a cell; texts are marked as texts after openpyxl has guessed."""
+    if not isinstance(value, str):
+        cell.value = value
+        return
+    cell.value = ILLEGAL_CHARACTERS_RE.sub("\ufffd", value)[:LONGEST_TEXT]
+    cell.data_type = "s"
 
 
 def _sheet(book: Workbook, report: Report, lang: Lang, title: str) -> Any:
@@ -164,21 +190,6 @@ def _sheet(book: Workbook, report: Report, lang: Lang, title: str) -> Any:
 def _title(text: str) -> str:
     """Return a name that a sheet may have (ECMA-376): 31 characters, and not every one."""
     return "".join(" " if char in "[]:*?/\\" else char for char in text)[:31]
-
-
-def _cell(sheet: Any, value: Any, column: Column) -> Any:
-    """Return a cell; texts are marked as texts after openpyxl has guessed."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        text = ILLEGAL_CHARACTERS_RE.sub("�", value)[:LONGEST_TEXT]
-        cell = WriteOnlyCell(sheet, text)
-        cell.data_type = "s"
-        return cell
-    cell = WriteOnlyCell(sheet, value)
-    if column.kind in _FORMATS and isinstance(value, int | float | Decimal | date):
-        cell.number_format = _FORMATS[column.kind]
-    return cell
 
 
 def _remarks(book: Workbook, report: Report, lang: Lang) -> None:

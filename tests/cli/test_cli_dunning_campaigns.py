@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import select, update
 
+from ivrd.cli.own_store import operator
 from ivrd.store import tables
 from tests.cli.cli_terminal import IVRD, Invoke, Terminal
 from tests.cli.dunning_set_up import (
@@ -23,7 +23,7 @@ from tests.cli.dunning_set_up import (
     with_dunning,
 )
 
-ME = getpass.getuser()
+ME = operator()
 POSTED = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
 LATER = POSTED + timedelta(hours=1)
 LISTED = f"[list]\nposted_at = {POSTED.isoformat()}\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import shutil
@@ -16,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from ivrd.cli.own_store import operator
 from tests.cli.cli_terminal import PATIENCE_S, Invoke, started
 from tests.cli.dunning_set_up import audited, told, with_dunning
 
-ME = getpass.getuser()
+ME = operator()
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from openpyxl import Workbook, load_workbook
 
+from ivrd.cli.own_store import operator
 from ivrd.config import load_config
 from ivrd.store.do_not_call import entries
 from tests.cli.cli_terminal import Invoke
@@ -22,7 +22,7 @@ from tests.cli.dunning_set_up import (
     with_dunning,
 )
 
-ME = getpass.getuser()
+ME = operator()
 
 
 @pytest.fixture

@@ -198,6 +198,13 @@ def test_effect_asks_the_billing_data_who_has_paid(invoke: Invoke, own_sample: P
     assert in_store(config, lambda tx: list(tx.execute(query).scalars())) == ["100002"]
 
 
+def test_a_folder_that_is_not_there_is_named(invoke: Invoke, config: Path) -> None:
+    file = config.parent / "none" / "calls.xlsx"
+    result = invoke(config, "report", "calls", "--xlsx", str(file))
+    assert result.exit_code == 2
+    assert f"ivrd: {file}: No such file" in result.stderr
+
+
 def test_json_of_an_empty_report_is_whole(invoke: Invoke, own_sample: Path) -> None:
     result = invoke(own_sample, "report", "calls", "--json")
     assert json.loads(result.stdout) == {

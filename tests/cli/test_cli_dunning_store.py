@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +11,11 @@ import click
 import pytest
 
 from ivrd.cli.instants import coming_day, instant, to_come
+from ivrd.cli.own_store import operator
 from tests.cli.cli_terminal import Invoke
 from tests.cli.dunning_set_up import audited, campaign_file, told, with_dunning
 
-ME = getpass.getuser()
+ME = operator()
 
 
 @pytest.fixture
