@@ -31,6 +31,9 @@ _BY_MONTHS = ((1, Age.THIS_MONTH), (2, Age.TWO_MONTHS), (3, Age.THREE_MONTHS),
               (6, Age.TO_SIX_MONTHS), (12, Age.TO_A_YEAR), (24, Age.TO_TWO_YEARS),
               (36, Age.TO_THREE_YEARS))  # fmt: skip
 
+THRESHOLDS = tuple(months for months, _ in _BY_MONTHS)
+"""Months past due at which an account goes into the next bucket."""
+
 
 def months_old(month: str, today: date) -> int:
     """Return how old a bill of `month` is: 1 for the latest, which is last month's (当月)."""
@@ -151,7 +154,7 @@ class Warned:
 
 def about_to_run_over(
     rows: Iterable[OwedRow], today: date, *, within_days: int,
-    thresholds: Sequence[int] = tuple(most for most, _ in _BY_MONTHS),
+    thresholds: Sequence[int] = THRESHOLDS,
 ) -> list[Warned]:  # fmt: skip
     """Return the accounts whose oldest debt runs over a threshold (预警) within some days.
 

@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from zoneinfo import ZoneInfo, available_timezones
 
 from openpyxl.utils.datetime import from_excel
@@ -83,7 +82,7 @@ def text_in(cell: Cell) -> str:
 
 def key_in(cell: Cell) -> str:
     """Return an account or a person's number."""
-    if isinstance(cell, int | float | Decimal) and abs(cell) >= 10**15:
+    if isinstance(cell, int | float) and cell >= 10**15:
         raise BadCell("is a number of more than 15 digits: the spreadsheet has rounded it",
                       "text; format the column as text and enter it anew")  # fmt: skip
     text = text_in(cell)
