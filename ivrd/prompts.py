@@ -87,6 +87,10 @@ class Voices:
         prompts = self._languages[lang].prompts
         return frozenset(id_[len(_ITEM) :] for id_ in prompts if id_.startswith(_ITEM))
 
+    def ids(self, lang: str) -> frozenset[str]:
+        """Return the ids of all prompts of `lang`."""
+        return frozenset(self._languages[lang].prompts)
+
     def prompts(self) -> list[Prompt]:
         """Return every prompt of every enabled language, for cards that prepare them."""
         return [prompt for lang in self._languages.values() for prompt in lang.prompts.values()]

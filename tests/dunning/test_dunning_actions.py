@@ -22,12 +22,13 @@ from ivrd.config import Config
 from ivrd.dunning.actions import FACTS, ReminderSettings, dunning_actions, reminder_facts
 from ivrd.dunning.campaign import campaign_from
 from ivrd.dunning.numbers import NumberPlan
-from ivrd.dunning.reminders import reminder_of
+from ivrd.dunning.reminders import reminder_of, unspoken
 from ivrd.enquiry import U_DOWN, U_NONE
 from ivrd.events import U_ERR, U_FAIL, U_OK, Json
 from ivrd.flow.actions import Answer
 from ivrd.flow.load import load_flow
-from ivrd.resources import FLOWS
+from ivrd.prompts import Voices
+from ivrd.resources import FLOWS, PROMPTS
 from ivrd.runner import carry_out
 from ivrd.store import do_not_call, tables
 from ivrd.store.engine import Store, open_store
@@ -433,6 +434,20 @@ def test_notice_is_the_prompt_of_its_campaign(desk: Desk, name: str, prompt: str
     assert reminder.notice == ""
     notice = reminder.campaign.model_copy(update={"kind": "notice", "name": name})
     assert replace(reminder, campaign=notice).notice == prompt
+
+
+def test_prompt_that_a_campaign_names_and_nobody_has_recorded_is_told(desk: Desk) -> None:
+    voices = Voices(PROMPTS, ["zh-CN", "en-US"], FLOWS / "sentences.toml")
+    debt = desk.store.read(lambda tx: reminder_of(tx, "a1")).campaign
+    assert unspoken(debt, voices) == []
+    supply = debt.model_copy(update={"kind": "notice", "name": "supply"})
+    assert unspoken(supply, voices) == []
+    other = supply.model_copy(update={"name": "suply", "languages": ["zh-CN", "en-US"]})
+    told = unspoken(other, voices)
+    assert [(one.key, one.nearest) for one in told] == [("name", "notice_supply")] * 2
+    message = debt.message.model_copy(update={"how_to_pay": "how_to_pey"})
+    told = unspoken(debt.model_copy(update={"message": message}), voices)
+    assert [(one.key, one.nearest) for one in told] == [("message.how_to_pay", "how_to_pay")]
 
 
 def test_flow_masks_who_is_called() -> None:
