@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
 
+from ivrd.dunning.campaign_form import Campaign, CampaignDefaults
 from ivrd.dunning.campaign_meets import Span, why_never
 from ivrd.dunning.hours import Holidays, Windows
 from ivrd.errors import Problem, nearest
 from ivrd.toml_file import TomlFile
-
-if TYPE_CHECKING:
-    from ivrd.dunning.campaign import Campaign, CampaignDefaults
 
 
 def problems_in(
