@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,16 +12,19 @@ from typing import Any, TypeVar
 import click
 from rich.progress import Progress
 
+from ivrd.billing.entities import OwedRow
 from ivrd.billing.mapping import load_mapping
 from ivrd.cli.enquiry import LineNumbers
 from ivrd.cli.instants import coming_day, instant
 from ivrd.cli.output import Refused
 from ivrd.cli.own_store import own_store
-from ivrd.cli.report_output import Shown, report_options, show
+from ivrd.cli.report_output import Shown, report_options, show, show_report
 from ivrd.cli.service import billing_reader
 from ivrd.cli.settings import settings
 from ivrd.config import Config
 from ivrd.dunning import reports
+from ivrd.dunning.ages import about_to_run_over, ages_by_days, ages_by_month
+from ivrd.dunning.ages_report import age_report, warning_report
 from ivrd.dunning.columns import NUMBERS, PERSONS
 from ivrd.dunning.effect import effect, note_payments, open_debts
 from ivrd.dunning.reports import Which
@@ -149,6 +153,38 @@ def show_worklist(
         )  # fmt: skip
 
 
+@report.command()
+@click.option("--by", type=click.Choice(["month", "days"]), default="month", show_default=True,
+              help="By the month of the bill, or by days past due.")  # fmt: skip
+@click.option("--warn", "warn_days", type=click.IntRange(1, 366), metavar="DAYS",
+              help="List the accounts that run over a threshold by then (预警).")  # fmt: skip
+@report_options
+@click.pass_obj
+def ages(config_file: Path, by: str, warn_days: int | None, shown: Shown) -> None:
+    """Sum up what is owed by age, product and customer group, as the billing data has it today.
+
+    The thresholds of --warn are those between the ages: 1, 2, 3 and 6 months, 1, 2 and 3 years.
+    """
+    config = settings(config_file)
+    _has_arrears(config)
+    today = datetime.now(config.zone).date()
+    with billing_reader(config) as billing:
+        rows = _read(billing.owed_rows())
+        if warn_days is not None:
+            warned = about_to_run_over(rows, today, within_days=warn_days)
+            told = warning_report(warned, config.zone)
+        else:
+            table = ages_by_days(rows, today) if by == "days" else ages_by_month(rows, today)
+            told = age_report(table, config.zone, by_days=by == "days")
+    show_report(told, shown, NUMBERS)
+
+
+def _read(rows: Iterable[OwedRow]) -> Iterator[OwedRow]:
+    """Yield what is owed, with a bar on terminals: it may be millions of rows."""
+    with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
+        yield from progress.track(rows, description="Reading what is owed")
+
+
 @report.command("effect")
 @click.option("--days", type=click.IntRange(1, 365), default=7, show_default=True,
               help="Days within which a payment counts.")  # fmt: skip
@@ -181,17 +217,20 @@ def _ask_who_paid(config: Config, store: Store, now: datetime) -> None:
     accounts = store.read(lambda tx: open_debts(tx, now - ASKED_BACK))
     if not accounts:
         return
-    if load_mapping(config.mapping).arrears is None:
-        raise Refused("the billing mapping has no [arrears], so that nobody can say who has paid;"
-                      " --offline reports without it")  # fmt: skip
-    with (
-        billing_reader(config) as billing,
-        Progress(disable=not sys.stderr.isatty(), transient=True) as progress,
-    ):
-        asked = progress.track(accounts, description="Asking who has paid")
-        paid = [
-            account
-            for account in asked
-            if sum(owed.amount_fen for owed in billing.arrears(account)) <= 0
-        ]
+    _has_arrears(config, "; --offline reports without it")
+    owed: Counter[str] = Counter()
+    with billing_reader(config) as billing:
+        for row in _read(billing.owed_rows()):
+            owed[row.owed.account_id] += row.owed.amount_fen
+    if not owed:
+        raise Refused("the billing data has nobody in arrears, which is more likely a fault than"
+                      " good news; --offline reports without it")  # fmt: skip
+    paid = [account for account in accounts if owed[account] <= 0]
     store.transact(lambda tx: note_payments(tx, now, paid))
+
+
+def _has_arrears(config: Config, hint: str = "") -> None:
+    """Refuse where the billing data cannot say who owes what."""
+    if load_mapping(config.mapping).arrears is None:
+        raise Refused(f"the mapping {config.mapping} has no [arrears]: nobody knows who owes"
+                      f" what{hint}")  # fmt: skip

@@ -102,22 +102,22 @@ def show(
     shown: Shown,
     hidden: frozenset[Private] = EVERYTHING,
 ) -> None:
+    """Show a report on the store as it was asked for; see `show_report`."""
+    store.read(lambda tx: show_report(make(tx), shown, hidden))
+
+
+def show_report(report: Report, shown: Shown, hidden: frozenset[Private] = EVERYTHING) -> None:
     """Show a report as it was asked for; `hidden` is masked where people read it.
 
     Files have everything in full, unless masking was asked for: they are made for those who
     need it.
     """
-
-    def job(tx: Connection) -> None:
-        report = make(tx)
-        to_file = shown.csv is not None or shown.xlsx is not None
-        if shown.mask:
-            report = report.masking(EVERYTHING)
-        elif not to_file and not shown.clear:
-            report = report.masking(hidden)
-        _show(report, shown)
-
-    store.read(job)
+    to_file = shown.csv is not None or shown.xlsx is not None
+    if shown.mask:
+        report = report.masking(EVERYTHING)
+    elif not to_file and not shown.clear:
+        report = report.masking(hidden)
+    _show(report, shown)
 
 
 def _show(report: Report, shown: Shown) -> None:

@@ -205,6 +205,24 @@ def test_a_folder_that_is_not_there_is_named(invoke: Invoke, config: Path) -> No
     assert f"ivrd: {file}: No such file" in result.stderr
 
 
+def test_ages_of_arrears_add_up_to_what_is_owed(invoke: Invoke, config: Path) -> None:
+    by_month = told(invoke, config, "report", "ages")["rows"]
+    by_days = told(invoke, config, "report", "ages", "--by", "days")["rows"]
+    owed = sum(row["amount_fen"] for row in by_month)
+    assert owed == sum(row["amount_fen"] for row in by_days) > 0
+    assert sum(row["share"] for row in by_month) == pytest.approx(100, abs=0.1)
+    assert {"this_month", "two_months"} <= {row["age"] for row in by_month}
+    chinese = invoke(config, "report", "ages", "--lang", "zh")
+    assert "当月" in chinese.stdout
+
+
+def test_accounts_about_to_run_over_come_with_the_day(invoke: Invoke, config: Path) -> None:
+    rows = told(invoke, config, "report", "ages", "--warn", "40")["rows"]
+    assert rows
+    assert [row["day"] for row in rows] == sorted(row["day"] for row in rows)
+    assert all(row["months"] in {1, 2, 3, 6, 12, 24, 36} for row in rows)
+
+
 def test_json_of_an_empty_report_is_whole(invoke: Invoke, own_sample: Path) -> None:
     result = invoke(own_sample, "report", "calls", "--json")
     assert json.loads(result.stdout) == {

@@ -12,6 +12,8 @@ from sqlalchemy import insert
 from sqlalchemy.engine import Connection
 
 from ivrd.dunning import effect, reports
+from ivrd.dunning.ages import Age, AgeTable, Amount
+from ivrd.dunning.ages_report import AGES, age_report
 from ivrd.dunning.columns import (
     CAMPAIGN_STATES,
     CLASSES,
@@ -299,6 +301,20 @@ def test_a_payment_is_noted_once_and_for_every_campaign_that_has_the_debt(tx: Co
     assert effect.note_payments(tx, NOW, ["1"]) == 2
     assert effect.note_payments(tx, hours(5), ["1"]) == 0
     assert effect.open_debts(tx, hours(-100)) == []
+
+
+def test_ages_are_in_order_with_their_share_of_all_arrears() -> None:
+    table = AgeTable()
+    for product, age, fen in (("B", Age.UNKNOWN, 1), ("A", Age.OVER_THREE_YEARS, 49),
+                              ("A", Age.THIS_MONTH, 50)):  # fmt: skip
+        table.cells[product, None, age] = Amount(fen, 1, 1)
+    report = age_report(table, ZONE, by_days=False)
+    assert [(row[0], row[2], row[5], row[6]) for row in report.rows] == [
+        ("A", "this_month", 50, 50.0), ("A", "over_three_years", 49, 49.0),
+        ("B", "unknown", 1, 1.0),
+    ]  # fmt: skip
+    assert set(AGES) == set(Age)
+    assert list(age_report(AgeTable(), ZONE, by_days=True).rows) == []
 
 
 def test_a_large_table_streams(tx: Connection) -> None:
