@@ -162,7 +162,7 @@ def _make_calls(
         heard = sum(caller.heard for caller in soak.callers[-calls:])
         sys.stderr.write(
             f"{len(soak.callers)} calls, {len(soak.kills)} kills; heard {heard} of {calls}, "
-            f"quiet after {back_s:.1f} s\n"
+            f"quiet after {back_s:.1f} s, ivrd {soak.memory_mb[-1]:.1f} MB\n"
         )
         if idle < exchange.lines:
             soak.lost.append(f"{exchange.lines - idle} lines not back after {BACK_S:g} s")
