@@ -266,11 +266,19 @@ class _Trial:
 
 
 def _trials(rows: Sequence[TargetRow], rates: Rates, plan: NumberPlan) -> Iterator[_Trial]:
-    """Yield a trial for each kind and manner, the debtors in turn: each once in a campaign."""
+    """Yield a trial for each kind and manner, the debtors in turn: each once in a campaign.
+
+    Promises come last: whoever has promised is left alone until the day before.
+    """
     manners = Population(rates).manners(SAMPLES)
     numbers = _numbers_like(rows[0].numbers[0], plan)
     # kinds in turn: five faults of the line running would stop the card
-    for place, (manner, does) in enumerate(itertools.product(manners, Does)):
+    kinds = [does for does in Does if does is not Does.PROMISES]
+    trials: list[tuple[Does, Manner]] = [(d, manner) for manner in manners for d in kinds]
+    late = -(-len(trials) // len(rows)) * len(rows)
+    places = [*range(len(trials)), *range(late, late + len(manners))]
+    trials += [(Does.PROMISES, manner) for manner in manners]
+    for place, (does, manner) in zip(places, trials, strict=True):
         group, index = divmod(place, len(rows))
         number = next(numbers)
         row = replace(
@@ -293,6 +301,7 @@ def _single(campaign: Campaign, number: int) -> Campaign:
     settings: dict[str, Any] = campaign.settings()
     settings["name"] = f"trial-{number}"
     settings["profiles"] = []
+    settings["priority"] = max(1, 9 - number)
     settings["when"] = {"weekdays": ALL_DAY, "weekends": ALL_DAY, "holidays": "open"}
     settings["retry"] = {**settings["retry"], "total": 1, "fault": {"most": 1}}
     settings["promise"] = {**settings["promise"], "remind": False}

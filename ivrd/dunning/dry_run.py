@@ -140,27 +140,35 @@ class _Group:
 
 
 class OpenHours:
-    """When a campaign may call in one zone: asked once for each window, then looked up."""
+    """When a campaign may call in one zone: asked once for each minute, then looked up.
+
+    Hours open and close on whole minutes, so what holds in a minute holds in all of it.
+    """
 
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
         self._asked: list[datetime] = []
         self._opens: list[datetime | None] = []
+        self._open: set[int] = set()
 
     def __call__(self, at: datetime) -> datetime | None:
         """Return the first instant from `at` on at which the campaign may call."""
+        minute = int(at.timestamp()) // 60
+        if minute in self._open:
+            return at
         place = bisect.bisect_right(self._asked, at) - 1
         if place >= 0:
             opens = self._opens[place]
             if opens is None or at <= opens:
                 return opens
         opens = self._opening(at)
-        if opens is None or opens > at:
-            if place + 1 < len(self._opens) and self._opens[place + 1] == opens:
-                self._asked[place + 1] = at
-            else:
-                self._asked.insert(place + 1, at)
-                self._opens.insert(place + 1, opens)
+        if opens == at:
+            self._open.add(minute)
+        elif place + 1 < len(self._opens) and self._opens[place + 1] == opens:
+            self._asked[place + 1] = at
+        else:
+            self._asked.insert(place + 1, at)
+            self._opens.insert(place + 1, opens)
         return opens
 
 
@@ -198,7 +206,7 @@ class Runner:
         self._people = plan.people(seed)
         self._random = random.Random(seed)  # noqa: S311 - a simulation is not cryptography
         self._progress = progress
-        self._debtors = _grouped(plan.owing)
+        self.debtors = _grouped(plan.owing)
         self._zones: dict[str | None, _Zone] = {}
         self._lines = [(plan.start, line) for line in range(len(plan.lines))]
         self._card_free: dict[str, datetime] = {}
@@ -208,7 +216,7 @@ class Runner:
         self._guard = timedelta(seconds=plan.care.guard_s)
         start = plan.running.campaign.when.start
         begins = max(plan.start, start) if start else plan.start
-        for index, debtor in enumerate(self._debtors):
+        for index, debtor in enumerate(self.debtors):
             heapq.heappush(self._zone_of(debtor).waiting, (begins, index))
 
     def go(self) -> Run:
@@ -219,7 +227,7 @@ class Runner:
             card = self._plan.lines[line]
             now = max(at, free, self._card_free.get(card, free))
             index = zone.take(now)
-            debtor = self._debtors[index]
+            debtor = self.debtors[index]
             if debtor.group.busy_until is not None and debtor.group.busy_until > now:
                 heapq.heappush(zone.waiting, (debtor.group.busy_until, index))
                 continue
@@ -263,14 +271,14 @@ class Runner:
 
     def held_at(self, at: datetime) -> Counter[Reason]:
         """Return how many debtors the gate would hold at an instant, by its reason."""
-        verdicts = (self._judged(debtor, at, 0) for debtor in self._debtors)
+        verdicts = (self._judged(debtor, at, 0) for debtor in self.debtors)
         return Counter(held.reason for held in verdicts if held is not None)
 
     # -- what becomes of a debtor --------------------------------------------------------------
 
     def _call(self, zone: _Zone, index: int, now: datetime, line: int) -> None:
         """Make the call of a debtor who was let through, and take the next step."""
-        plan, debtor = self._plan, self._debtors[index]
+        plan, debtor = self._plan, self.debtors[index]
         dials = sum(past.number == debtor.number_at for past in debtor.past)
         local = now.astimezone(zone.zone)
         meets, pay_in_days = self._people(debtor.numbers[debtor.number_at], dials, local)
@@ -338,7 +346,7 @@ class Runner:
 
     def _hold(self, zone: _Zone, index: int, held: Held, now: datetime) -> None:
         """Do with a debtor whom the gate holds what the claim does with their row."""
-        debtor, run = self._debtors[index], self.run
+        debtor, run = self.debtors[index], self.run
         if held.reason is not debtor.held:
             debtor.held = held.reason
             run.held[held.reason] += 1

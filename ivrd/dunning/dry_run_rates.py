@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from statistics import NormalDist, fmean
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from ivrd.store.states import COSTS_NOTHING, Outcome
+from ivrd.store.states import Outcome
 from ivrd.store.tables import attempts
 
 LEAST = 300
@@ -67,8 +68,9 @@ def rates_of(dials: Sequence[Dial]) -> dict[str, Any]:
     first = [dial for dial in dials if dial.nth == 0]
     good = [dial for dial in dials if dial.outcome not in _FOR_GOOD]
     talks = [dial for dial in good if dial.answered and "wrong_number" not in dial.notes]
+    spread = _spread(good)
     return {
-        "spread": _spread(good),
+        "spread": spread,
         "numbers": {
             "unallocated": _share(first, lambda dial: dial.outcome in _FOR_GOOD),
             "changed": 0.0,
@@ -76,7 +78,7 @@ def rates_of(dials: Sequence[Dial]) -> dict[str, Any]:
             "wrong_number": _share(first, lambda dial: "wrong_number" in dial.notes),
             "machine": 0.0,
         },
-        "dials": _dial_shares(good),
+        "dials": _dial_shares(good, spread),
         "answered": _talk_shares(talks),
         "hours": _hours(good),
     }
@@ -93,7 +95,7 @@ def _dials(tx: Connection, since: datetime, zone: tzinfo) -> list[Dial]:
     dials: list[Dial] = []
     for target, number, began_at, word, notes, answered in tx.execute(query):
         outcome = Outcome(word)
-        if outcome in COSTS_NOTHING - {Outcome.LINE_FAULT}:
+        if outcome is Outcome.CANCELLED:
             continue
         nth, hour = seen[target, number], began_at.astimezone(zone).hour
         seen[target, number] += 1
@@ -105,11 +107,29 @@ def _share(dials: Sequence[Dial], holds: Any) -> float:
     return round(sum(map(holds, dials)) / len(dials), 4) if dials else 0.0
 
 
-def _dial_shares(dials: Sequence[Dial]) -> dict[str, float]:
+def _dial_shares(dials: Sequence[Dial], spread: float) -> dict[str, float]:
     """Return the shares of [dials], of first dials: later ones meet who is harder to reach."""
     first = [dial for dial in dials if dial.nth == 0] or list(dials)
-    counts = Counter(_DIALS.get(dial.outcome, "no_answer") for dial in first if not dial.answered)
-    return {key: _of(counts[key], len(first)) for key in dict.fromkeys(_DIALS.values())}
+    failed = [dial for dial in first if not dial.answered]
+    counts = Counter(_DIALS.get(dial.outcome, "no_answer") for dial in failed)
+    keys = dict.fromkeys(_DIALS.values())
+    if not 0 < len(failed) < len(first):
+        return {key: _of(counts[key], len(first)) for key in keys}
+    fails = 1 - _typical(1 - len(failed) / len(first), spread)
+    return {key: _of(counts[key] * fails, len(failed)) for key in keys}
+
+
+def _typical(mean: float, spread: float) -> float:
+    """Return the share that a typical person answers, where people's mean is `mean`."""
+    z = [NormalDist().inv_cdf((place + 0.5) / 99) for place in range(99)]
+    low, high = -12.0, 12.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        if fmean(1 / (1 + math.exp(-middle - spread * one)) for one in z) < mean:
+            low = middle
+        else:
+            high = middle
+    return 1 / (1 + math.exp(-low))
 
 
 def _talk_shares(dials: Sequence[Dial]) -> dict[str, float]:
@@ -130,7 +150,7 @@ def _talk(dial: Dial) -> str:
     return "hangs_up_at_greeting" if dial.outcome is Outcome.NOT_CONFIRMED else "listens"
 
 
-def _of(count: int, whole: int) -> float:
+def _of(count: float, whole: int) -> float:
     # rounded down, so that shares never come to more than one
     return math.floor(10_000 * count / whole) / 10_000 if whole else 0.0
 
