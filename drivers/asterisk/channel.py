@@ -11,7 +11,9 @@ from drivers.asterisk import rest
 from drivers.asterisk.ari import AriEvent
 from drivers.asterisk.causes import Outcome, given_up, outcome
 from drivers.asterisk.exchange import Exchange
+from drivers.asterisk.keys import Keys
 from drivers.asterisk.player import Player
+from drivers.asterisk.plays import instant_s
 from drivers.asterisk.rest import Reply
 from drivers.asterisk.transfer import Transfer
 from ivrd.card import RING_PERIOD_S, Ability, Channel, DialPermit
@@ -90,6 +92,7 @@ class AsteriskChannel(Channel):
         """Whether the far end of a dial named another number."""
         self._player = Player(exchange, lambda ident, data: self._send(T_EOF, ident, data))
         self._transfer: Transfer | None = None
+        self._keys = Keys()
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -232,8 +235,7 @@ class AsteriskChannel(Channel):
             case "PlaybackStarted" | "PlaybackFinished":
                 self._player.on_event(kind, event, in_call=self.state is State.TALKING)
             case "ChannelDtmfReceived":
-                if self.state is State.TALKING and not self._transfer and event["digit"] in _DIGITS:
-                    self.emit(_DIGITS[event["digit"]])
+                self._on_key(event)
             case "Dial":
                 self._moved_away = self._moved_away or bool(event.get("forward"))
             case "ChannelStateChange":
@@ -250,6 +252,14 @@ class AsteriskChannel(Channel):
                     self._over(event)
             case "ChannelDestroyed":
                 self._over(event)
+
+    def _on_key(self, event: AriEvent) -> None:
+        key, lasted_ms = event["digit"], event.get("duration_ms", 0)
+        if self.state is not State.TALKING or self._transfer or key not in _DIGITS:
+            return
+        # while something plays every key is told once
+        if self._keys.is_new(key, lasted_ms, instant_s(event["timestamp"])) or self._player.plays:
+            self.emit(_DIGITS[key])
 
     def _on_state(self, state: str) -> None:
         if state == "Ringing" and self.state is State.DIALLING:
@@ -401,6 +411,7 @@ class AsteriskChannel(Channel):
 
     def _begin(self, state: State, call: str) -> None:
         self.state, self._call, self._ends_itself = state, call, False
+        self._keys = Keys()
         self._exchange.claim(call, self)
 
     def _release(self) -> None:

@@ -33,6 +33,11 @@ class Player:
         self._current: Playing | None = None
         self._call = ""
 
+    @property
+    def plays(self) -> bool:
+        """Whether a play is under way that nobody has stopped."""
+        return self._current is not None and not self._current.stopped
+
     def begin(self, call: str, ident: CommandId, prompts: Sequence[Prompt]) -> bool:
         """Play prompts as one list; the play before it must have been cut.
 

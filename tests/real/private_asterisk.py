@@ -202,6 +202,7 @@ class PrivateAsterisk:
             ("asterisk.conf", "astspooldir => .+", f"astspooldir => {self.folder}/spool"),
             ("asterisk.conf", "astrundir => .+", f"astrundir => {self.folder}/run"),
             ("asterisk.conf", "astlogdir => .+", f"astlogdir => {self.folder}/log"),
+            ("asterisk.conf", "; *mindtmfduration = .*", "mindtmfduration = 40"),
             ("http.conf", "bindport = 8088", f"bindport = {self.http_port}"),
             ("pjsip.conf", "bind = 0.0.0.0:5060", f"bind = 127.0.0.1:{self.sip_port}"),
             ("pjsip.conf", "contact = sip:192.0.2.10:5060",
