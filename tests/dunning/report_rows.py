@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, insert
 
 from ivrd.store import tables
 from ivrd.store.engine import Store, open_store
+from tests.store.postgres import Server
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 """Ten in the morning in Shanghai, a Friday."""
@@ -22,19 +22,26 @@ def hours(count: float) -> datetime:
     return NOW + timedelta(hours=count)
 
 
-@cache
-def _store() -> Store:
-    """Return one store for all tests of a run: making the tables takes longer than the tests."""
-    return open_store("sqlite://", now=lambda: NOW)
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def one_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Give one store for all tests of a file: making the tables takes longer than the tests."""
+    url = "sqlite://"
+    if request.param == "postgresql":
+        running: Server = request.getfixturevalue("postgres")
+        url = running.new_url()
+    store = open_store(url, now=lambda: NOW)
+    yield store
+    store.close()
 
 
-@contextmanager
-def empty_store() -> Iterator[Connection]:
-    """Give a connection to a store that has no rows yet."""
-    with _store().engine.connect() as tx:
+@pytest.fixture
+def tx(one_store: Store) -> Iterator[Connection]:
+    """Give a connection to a store that has no rows yet; what is written is let go of."""
+    with one_store.engine.connect() as connection:
         for table in reversed(tables.metadata.sorted_tables):
-            tx.execute(table.delete())
-        yield tx
+            connection.execute(table.delete())
+        yield connection
+        connection.rollback()
 
 
 def campaign(tx: Connection, name: str = "arrears", **values: Any) -> int:

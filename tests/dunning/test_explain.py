@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,7 +28,10 @@ from ivrd.store.do_not_call import WhyListed, add
 from ivrd.store.promises import keep_promise
 from ivrd.store.states import Outcome
 from ivrd.store.switches import KILL, set_switch
-from tests.dunning.report_rows import NOW, attempt, campaign, empty_store, hours, promise, target
+from tests.dunning.report_rows import NOW, attempt, campaign, hours, one_store, promise, target, tx
+from tests.store.conftest import postgres
+
+__all__ = ["one_store", "postgres", "tx"]
 
 ZONE = ZoneInfo("Asia/Shanghai")
 A, B, C = "+8657188610001", "+8657188610002", "+8657188610003"
@@ -44,12 +46,6 @@ def rules(**more: Any) -> Campaign:
         "profiles": ["cn-consumer-credit", "us-reg-f"], "dials_per_s": 1, "choose": {}, **more,
     }  # fmt: skip
     return Campaign.model_validate(whole, context={"zone": ZONE})
-
-
-@pytest.fixture
-def tx() -> Iterator[Connection]:
-    with empty_store() as connection:
-        yield connection
 
 
 @pytest.fixture

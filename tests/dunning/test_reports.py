@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -31,21 +30,19 @@ from tests.dunning.report_rows import (
     NOW,
     attempt,
     campaign,
-    empty_store,
     hours,
+    one_store,
     promise,
     target,
     task,
+    tx,
 )
+from tests.store.conftest import postgres
+
+__all__ = ["one_store", "postgres", "tx"]
 
 ZONE = ZoneInfo("Asia/Shanghai")
 A, B = "+8657188610001", "+8657188610002"
-
-
-@pytest.fixture
-def tx() -> Iterator[Connection]:
-    with empty_store() as connection:
-        yield connection
 
 
 def column(report: Report, name: str) -> list[object]:
