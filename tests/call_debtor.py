@@ -13,14 +13,13 @@ from ivrd.card import Ability, DialPermit
 from ivrd.dunning.campaign import Campaign, campaign_from
 from ivrd.dunning.reminders import Reminder, reminder_of
 from ivrd.dunning_settings import facts_of
-from ivrd.events import T_MOVED, T_NOANS, T_REFUSED, U_TIME, Event, Json
+from ivrd.events import T_MOVED, T_REFUSED, U_TIME, Event, Json
 from ivrd.flow.machine import FlowMachine
 from ivrd.simulation import Office
 from ivrd.store import tables
 from ivrd.store.engine import Store
 from ivrd.store.states import CampaignState, Outcome, TargetState
 from sim.caller import ScriptedCaller
-from sim.faults import Lose
 from sim.phone import (
     BUSY,
     NO_ANSWER,
@@ -122,8 +121,7 @@ def dial(call: CallFile, office: Office, called: ScriptedCaller, call_s: float) 
         transfer=line.service.transfer,
     )
     office.card.parties[reminder.number] = _far_end(call, called)
-    if call.dials == "silence":
-        office.card.channels[0].inject(Lose(T_NOANS))
+    office.card.channels[0].inject(*call.script.faults, seed=call.script.seed)
     line.place(service, permit, facts, Event(U_TIME))
     return machine
 
@@ -132,7 +130,7 @@ def _far_end(call: CallFile, called: ScriptedCaller) -> Answering:
     if call.dials in {"person", "machine"}:
         after_s = MACHINE_AFTER_S if call.dials == "machine" else None
         return Rings(lambda: called, machine_after_s=after_s)
-    return _NETWORK.get(call.dials, NO_ANSWER)
+    return _NETWORK[call.dials]
 
 
 def let_transfer(what: str, office: Office) -> None:

@@ -42,7 +42,7 @@ _DOES = {"stops", "shuts", "reloads", "closes", "loses_loop", "rings_off", "hang
 _EXPECTS = {"ended_by", "left_in", "notes", "lang", "status", "remark", "counter", "kept"}
 _CAMPAIGN = {"confirm", "times", "notice", "list", "speaks", "groups", "stale_after"}
 _DIALS = {
-    "person", "machine", "busy", "nobody", "switched_off", "unallocated", "trunk_down", "silence",
+    "person", "machine", "busy", "nobody", "switched_off", "unallocated", "trunk_down",
 }  # fmt: skip
 _TRANSFERS = {"moves", "refuses", "silence"}
 MANY = {"remark", "counter", "kept"}
