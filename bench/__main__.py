@@ -1,4 +1,4 @@
-"""Print all tables, or those that are named: python -m bench [events] [day] [live]."""
+"""Print all tables, or those that are named: python -m bench [events] [day] [dry_run] and so on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import day, events, live
+from bench import claims, day, dry_run, events, live
 
-MEASURES = {"events": events.measure, "day": day.measure, "live": live.measure}
+MEASURES = {
+    "events": events.measure,
+    "day": day.measure,
+    "live": live.measure,
+    "claims": claims.measure,
+    "dry_run": dry_run.measure,
+}
 
 
 def main() -> int:

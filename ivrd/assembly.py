@@ -34,6 +34,7 @@ from ivrd.flow.spec import Flow
 from ivrd.prompts import Voices
 from ivrd.service import Actions, Service
 from ivrd.store.engine import Store, open_store
+from ivrd.store.lockout import StoreLockout
 
 FACTS = (
     "several_languages", "closed", "own_line_only", "check_caller", "by_password", "caller",
@@ -153,7 +154,8 @@ def actions_of(
     """Return all that flows may ask for; without a `store` no debtor is reminded of anything."""
     settings = enquiry_settings(config)
     reminders = dunning_actions(reader, reminder_settings(config), store)
-    return {**enquiry_actions(reader, now, settings), **reminders}
+    lockout = StoreLockout(store, settings.proof_window_s) if store else None
+    return {**enquiry_actions(reader, now, settings, lockout), **reminders}
 
 
 def enquiry_settings(config: Config) -> EnquirySettings:

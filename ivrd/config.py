@@ -159,7 +159,7 @@ class Dunning(_Table):
     country: str = Field("CN", pattern=r"^[A-Z]{2}$")
     subdivision: str | None = None
     profiles: list[str] = Field(default_factory=lambda: ["cn-consumer-credit"])
-    dials_per_s: float = Field(1.0, gt=0, le=50)
+    dials_per_s: float = Field(2.0, gt=0, le=50)
     guard_s: float = Field(1.0, ge=0, le=60)
     breaker_faults: int = Field(5, ge=1, le=100)
     breaker_pause_s: float = Field(300, ge=1, le=86400)

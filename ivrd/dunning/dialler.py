@@ -64,7 +64,7 @@ class Care:
     Every `upkeep_s` what is due beside the calls is seen to.
     """
 
-    dials_per_s: float = 1.0
+    dials_per_s: float = 2.0
     guard_s: float = 1.0
     faults: int = 5
     pause_s: float = 300.0

@@ -21,7 +21,8 @@ _NAMES = itertools.count(1)
 class Server:
     """A running server; each store gets a database of its own."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, *, synced: bool = False) -> None:
+        self._synced = synced
         self._programs = programs
         self._folder = folder
         # postgres refuses to run as root
@@ -39,7 +40,8 @@ class Server:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1"
+        options += f" -c fsync={'on' if self._synced else 'off'}"
         self._run("pg_ctl", "-w", "-l", str(self._folder / "log"), "-o", options, "start")
 
     def stop(self) -> None:
@@ -78,10 +80,10 @@ def programs_at_hand() -> Path | None:
 
 
 @contextmanager
-def server(programs: Path) -> Iterator[Server]:
-    """Yield a running server."""
+def server(programs: Path, *, synced: bool = False) -> Iterator[Server]:
+    """Yield a running server; `synced`: what it commits is on the disk, as in earnest."""
     folder = Path(tempfile.mkdtemp(prefix="ivrd-postgresql-"))
-    made = Server(programs, folder)
+    made = Server(programs, folder, synced=synced)
     try:
         made.make()
         made.start()
