@@ -165,6 +165,7 @@ class Dunning(_Table):
     breaker_pause_s: float = Field(300, ge=1, le=86400)
     blocked: list[Annotated[str, Field(pattern=r"^\+?[0-9]{1,15}$")]] = Field(default_factory=list)
     abroad: list[Annotated[str, Field(pattern=r"^\+[0-9]{1,14}$")]] = Field(default_factory=list)
+    only: list[Annotated[str, Field(pattern=r"^\+[0-9]{7,15}$")]] | None = None
     transfer: Annotated[str, AfterValidator(_dialled)] | None = None
     ring_back_days: int = Field(7, ge=0, le=90)
     outer_limit: OuterLimit | None = None

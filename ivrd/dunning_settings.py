@@ -43,7 +43,12 @@ def gate_of(config: Config, dunning: Dunning) -> Gate:
             for problem in error.problems
         ]
         raise PolicyError(placed) from None
-    rules = GateRules(policies=policies, outer=_outer_limit(config, dunning), lease_s=LEASE_S)
+    rules = GateRules(
+        policies=policies,
+        outer=_outer_limit(config, dunning),
+        allowed=frozenset(dunning.only) if dunning.only is not None else None,
+        lease_s=LEASE_S,
+    )
     return Gate(rules, number_plan(config), calendar_of(dunning.country, dunning.subdivision))
 
 

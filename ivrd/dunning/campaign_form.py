@@ -235,6 +235,9 @@ class Campaign(Rules):
     max_age_h: float = Field(default=24, gt=0, le=24 * 31)
     """Data about arrears older than this dials nobody."""
 
+    consent: bool = False
+    """Every debtor of this campaign has agreed to calls by machine, where a profile wants that."""
+
     message: Message = Message()
     notice: Notice | None = None
     choose: Choose | None = None

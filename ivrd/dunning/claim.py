@@ -260,6 +260,7 @@ def case_of(
         read_at=running.posted_at if listed else now,
         posted_at=running.posted_at,
         max_age_h=campaign.max_age_h,
+        consent=campaign.consent,
         stale_after=_end_of(campaign.message.stale_after, zone),
         source="list" if listed else "account",
     )

@@ -11,13 +11,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from ivrd.billing.entities import Arrears
-from ivrd.dunning.closing import AttemptResult, close_attempt
+from ivrd.dunning.closing import SET_BY, AttemptResult, close_attempt
 from ivrd.dunning.running import Campaigns
 from ivrd.errors import BillingError
 from ivrd.store import tables
+from ivrd.store.debtors import set_class
 from ivrd.store.engine import Store
+from ivrd.store.notes import add_note
 from ivrd.store.promises import Promise, close_promise, due_promises
-from ivrd.store.states import Outcome, PromiseState, TargetState
+from ivrd.store.states import DebtorClass, Outcome, PromiseState, TargetState
 
 AT_ONCE = 200
 """Promises that are looked at in one turn."""
@@ -116,6 +118,8 @@ class Upkeep:
             }  # fmt: skip
         else:
             values = {"state": TargetState.WAITING.value, "why": "promise_broken", "next_at": now}
+            set_class(tx, promise.account, DebtorClass.UNDECIDED, SET_BY, now)
+            add_note(tx, promise.account, now, SET_BY, "the promise to pay was not kept")
         tx.execute(update(target).where(mine).values(**values))
         return True
 
