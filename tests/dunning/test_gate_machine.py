@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -513,7 +514,7 @@ class GateMachine(RuleBasedStateMachine):
             assert len(what) == len(set(what)), "two live calls to one"
 
 
-TestGateMachine = GateMachine.TestCase
+TestGateMachine = pytest.mark.timeout(600)(GateMachine.TestCase)  # a busy machine is slow
 TestGateMachine.settings = settings(
     max_examples=30,
     stateful_step_count=25,
