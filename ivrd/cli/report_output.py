@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 import click
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 from sqlalchemy import Connection
 
 from ivrd.cli.instants import local
@@ -25,7 +26,6 @@ from ivrd.cli.tables import print_table
 from ivrd.dunning.columns import (
     EVERYTHING,
     SHEETS_ONLY,
-    WIDE,
     Column,
     Kind,
     Lang,
@@ -37,6 +37,9 @@ from ivrd.dunning.columns import (
 from ivrd.store.engine import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+ROOMY = 140
+"""Terminals from this width on show instants with their year."""
 
 MOST_SHOWN = 200
 """Rows that a table for people has, if they do not ask for more."""
@@ -209,7 +212,7 @@ def print_report(report: Report, lang: Lang, limit: int = 0) -> None:
         print_table(
             [column.heading(lang) for column in fitted.columns],
             [
-                [cell(v, c, report, lang, short=width < WIDE) for v, c in
+                [cell(v, c, report, lang, short=width < ROOMY) for v, c in
                  zip(row, fitted.columns, strict=True)]
                 for row in shown
             ],
@@ -218,7 +221,8 @@ def print_report(report: Report, lang: Lang, limit: int = 0) -> None:
     if left:
         click.echo(f"{rows(left)} more: --limit 0 shows all, --csv and --xlsx write all", err=True)
     for remark in report.remarks:
-        click.echo(click.style(f"\n{remark[lang == 'zh']}", dim=True), err=True)
+        told = Text(f"\n{remark[lang == 'zh']}", style="dim")
+        Console(stderr=True, highlight=False).print(told, soft_wrap=not sys.stderr.isatty())
 
 
 def cell(value: Any, column: Column, report: Report, lang: Lang, *, short: bool) -> str | None:

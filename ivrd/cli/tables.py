@@ -14,6 +14,9 @@ from rich.text import Text
 
 from ivrd.cli.output import shown
 
+_LEAST = 6
+"""Characters that are left of a column that is cut short."""
+
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows under headings. Numbers stand right."""
@@ -36,15 +39,20 @@ def _is_number(text: str) -> bool:
 def _print_fitted(columns: Sequence[str], texts: list[list[str]], right: list[bool]) -> None:
     """Print whole columns, but the widest cut short where the terminal is too narrow for all."""
     widths = _widths([list(columns), *texts])
+    console = Console(highlight=False)
+    widest = widths.index(max(widths))
+    # rich would cut every column, and then clip what still is too long
+    room = console.width - (sum(widths) - widths[widest]) - 2 * (len(widths) - 1)
+    widths[widest] = min(widths[widest], max(room, _LEAST))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for at, (name, is_right) in enumerate(zip(columns, right, strict=True)):
         table.add_column(
             name, justify="right" if is_right else "left", no_wrap=True, overflow="ellipsis",
-            min_width=None if at == widths.index(max(widths)) else widths[at],
+            width=widths[at],
         )  # fmt: skip
     for row in texts:
         table.add_row(*(Text(text) for text in row))
-    Console(highlight=False).print(table)
+    console.print(table)
 
 
 def _widths(rows: list[list[str]]) -> list[int]:

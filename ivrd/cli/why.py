@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +29,8 @@ from ivrd.dunning.person import InCampaign, Person, look_up, person
 from ivrd.dunning.running import Campaigns
 from ivrd.dunning_settings import gate_of
 from ivrd.errors import BillingError
+
+_WHEN = len("2026-11-20 15:00:00")
 
 
 @click.command()
@@ -125,15 +130,14 @@ def _print_story(story: Story, target: InCampaign, config: Config, asked_at: dat
         f" {target.tries} call{'' if target.tries == 1 else 's'}"
     )
     for step in story.steps:
-        at = click.style(local(step.at, config.zone), dim=True)
         again = f"; not before {local(step.next_at, config.zone)}" if step.next_at else ""
-        click.echo(f"  {at}  {step.sentence}{again}")
-    now = click.style(f"{'now':19}", dim=True)
-    click.echo(f"  {now}  {story.verdict.sentence}")
+        _print_at(local(step.at, config.zone), f"{step.sentence}{again}")
+    _print_at("now", story.verdict.sentence)
     if story.opens_at is not None and not story.verdict.may:
         open_now = story.opens_at <= asked_at
         opens = "open now" if open_now else f"next open {local(story.opens_at, config.zone)}"
-        click.echo(f"  {'':19}  its hours: {opens}")
+        _print_at("", f"its hours: {opens}")
+    click.echo()
     print_table(
         ("  limit", "allows", "used", "free again"),
         [
@@ -142,3 +146,14 @@ def _print_story(story: Story, target: InCampaign, config: Config, asked_at: dat
             for one in story.counters
         ],
     )  # fmt: skip
+
+
+def _print_at(when: str, told: str) -> None:
+    """Print what happened at a time; on a terminal, long lines go on below their beginning."""
+    lines = [told]
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns - _WHEN - 5
+        lines = textwrap.wrap(told, max(width, 20), break_on_hyphens=False)
+    for at, line in enumerate(lines):
+        shown = click.style(f"{'' if at else when:{_WHEN}}", dim=True)
+        click.echo(f"  {shown}  {line}")

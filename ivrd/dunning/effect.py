@@ -30,7 +30,7 @@ EFFECT_COLUMNS = (
     Column("group", "group", "组别", Kind.WORD, words=GROUPS),
     Column("debtors", "debtors", "户数", Kind.NUMBER),
     Column("owed_fen", "owed", "欠费", Kind.MONEY),
-    Column("too_early", "too early", "未到期限", Kind.NUMBER),
+    Column("too_early", "too early", "未到期限", Kind.NUMBER, from_width=WIDE),
     Column("paid", "paid", "期内缴清", Kind.NUMBER),
     Column("paid_share", "share", "缴清率", Kind.PERCENT),
     Column("paid_fen", "paid amount", "期内缴清金额", Kind.MONEY),

@@ -15,9 +15,9 @@ from ivrd.dunning.case import OF_NUMBER, Case, GateRules, History, Reason
 from ivrd.dunning.claim import Slot, case_of
 from ivrd.dunning.frequency import Past, counted, reached_until
 from ivrd.dunning.gate import Gate
-from ivrd.dunning.person import InCampaign, Person, plain
+from ivrd.dunning.person import Decision, InCampaign, Person, plain
 from ivrd.dunning.policy import Limit
-from ivrd.dunning.reasons import reason
+from ivrd.dunning.reasons import REASONS, reason
 from ivrd.dunning.running import Campaigns, Running
 from ivrd.store.states import CampaignState, TargetState
 from ivrd.store.switches import KILL, Switch, all_switches
@@ -263,8 +263,7 @@ def _sum_up(stories: Sequence[Story], found: Person) -> Verdict:
 def _steps(target: InCampaign) -> list[Step]:
     steps = [_called(one) for one in target.attempts]
     for one in target.decisions:
-        detail = f" ({one.detail})" if one.detail and one.detail != one.reason else ""
-        because = reason(one.reason)
+        because = _because(one)
         match one.what:
             case "dialled":
                 continue  # the attempt tells it, with what came of it
@@ -276,8 +275,17 @@ def _steps(target: InCampaign) -> list[Step]:
                 told = f"not called any more: {because}"
             case _:
                 told = f"{one.what.replace('_', ' ')}: {because}"
-        steps.append(Step(one.at, one.what, f"{told}{detail}", one.next_at))
+        steps.append(Step(one.at, one.what, told, one.next_at))
     return steps
+
+
+def _because(one: Decision) -> str:
+    """Return why something was decided: the gate's own sentence where it is one."""
+    if one.detail is None or one.detail == one.reason:
+        return reason(one.reason)
+    if one.detail in REASONS:
+        return f"{reason(one.reason)} ({reason(one.detail)})"
+    return one.detail
 
 
 def _called(one: Any) -> Step:

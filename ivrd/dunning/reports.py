@@ -297,14 +297,14 @@ WORK_COLUMNS = (
     Column("number", "number", "号码", private=Private.NUMBER, from_width=WIDE),
     Column("class", "class", "用户分类", Kind.WORD, words=CLASSES, from_width=WIDE),
     Column("amount_fen", "owed", "欠费", Kind.MONEY),
-    Column("months", "months", "欠费月数", Kind.NUMBER, from_width=WIDE),
+    Column("months", "months", "欠费月数", Kind.NUMBER, from_width=SHEETS_ONLY),
     Column("owner", "owner", "经办人"),
     Column("text", "note", "说明", private=Private.TEXT, from_width=WIDE),
     Column("campaign", "campaign", "催缴任务", from_width=SHEETS_ONLY),
     Column("tries", "calls", "已呼叫次数", Kind.NUMBER, from_width=SHEETS_ONLY),
     Column("made_at", "since", "登记时间", Kind.INSTANT, from_width=SHEETS_ONLY),
-    Column("done_at", "done", "完成时间", Kind.INSTANT),
-    Column("done_by", "signed off by", "签字", from_width=WIDE),
+    Column("done_at", "done", "完成时间", Kind.INSTANT, from_width=WIDE),
+    Column("done_by", "signed by", "签字", from_width=WIDE),
     Column("result", "result", "处理结果", private=Private.TEXT, from_width=WIDE),
 )
 

@@ -11,7 +11,7 @@ from openpyxl import Workbook, load_workbook
 from ivrd.cli.own_store import operator
 from ivrd.config import load_config
 from ivrd.store.do_not_call import entries
-from tests.cli.cli_terminal import Invoke
+from tests.cli.cli_terminal import IVRD, Invoke, Terminal
 from tests.cli.dunning_set_up import (
     DEBTOR,
     DEBTOR_NUMBER,
@@ -81,6 +81,15 @@ def test_why_answers_for_numbers_that_no_campaign_has(invoke: Invoke, config: Pa
     paid = invoke(config, "why", "88610002").stdout
     assert paid.startswith("never dialled because the account owes nothing")
     assert "no number" in invoke(config, "why", "somebody").stdout
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_answer_fits_the_terminal(columns: int, running: Path) -> None:
+    with Terminal([*IVRD, "--config", str(running), "why", DEBTOR], columns=columns) as terminal:
+        assert terminal.ended() == 0
+        lines = terminal.text.splitlines()
+    assert max(len(line) for line in lines) <= columns
+    assert any(line.rstrip().endswith("free again") for line in lines)
 
 
 # -- debtors and the worklist ----------------------------------------------------------------------

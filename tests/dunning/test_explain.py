@@ -144,10 +144,16 @@ def test_all_that_happened_is_told_in_order(tx: Connection, gate: Gate) -> None:
         {"target": one, "at": hours(-2.9), "what": "retry", "reason": "no_answer",
          "detail": "no_answer", "next_at": hours(-1)},
     ]  # fmt: skip
+    rows.append({"target": one, "at": hours(-0.5), "what": "ended", "reason": "total",
+                 "detail": "busy"})  # fmt: skip
+    rows.append({"target": one, "at": hours(-0.4), "what": "held", "reason": "frequency",
+                 "detail": "the outer limit allows no more today"})  # fmt: skip
     for row in rows:
         tx.execute(insert(tables.decisions), row)
     (story,) = why(tx, gate, A).stories
-    assert [step.what for step in story.steps] == ["held", "called", "retry", "called"]
+    assert [step.what for step in story.steps] == [
+        "held", "called", "retry", "called", "ended", "held",
+    ]  # fmt: skip
     assert story.steps[0].sentence == "held: a call to this person is under way"
     assert story.steps[0].next_at == hours(-3)
     assert story.steps[1].sentence == f"called {A} on line 5: no answer (T_NOANS 19)"
@@ -155,6 +161,10 @@ def test_all_that_happened_is_told_in_order(tx: Connection, gate: Gate) -> None:
     assert story.steps[3].sentence == (
         f"called {B} on line 5: told in full, 100 % of the message heard; confirmed, promise"
     )
+    assert story.steps[4].sentence == (
+        "not called any more: all calls that the campaign allows are used up (busy)"
+    )
+    assert story.steps[5].sentence == "held: the outer limit allows no more today"
 
 
 @pytest.mark.parametrize(
