@@ -40,6 +40,7 @@ from ivrd.dunning import campaigns, reports
 from ivrd.dunning.campaign import campaign_from, load_campaign
 from ivrd.dunning.choose import choose_targets
 from ivrd.dunning.columns import CAMPAIGN_STATES, OUTCOMES, PERSONS, TARGET_STATES, word
+from ivrd.dunning.list_reports import target_list
 from ivrd.dunning.person import plain
 from ivrd.dunning.reasons import reason
 from ivrd.dunning.reports import Standing, Which
@@ -246,7 +247,7 @@ def export(config_file: Path, name: str, states: tuple[str, ...], shown: Shown) 
     config = settings(config_file)
     with own_store(config) as store:
         store.read(lambda tx: campaigns.campaign_row(tx, name))
-        show(store, lambda tx: reports.target_list(tx, name, config.zone, states), shown, PERSONS)
+        show(store, lambda tx: target_list(tx, name, config.zone, states), shown, PERSONS)
 
 
 def _dunning(config: Config) -> Dunning:

@@ -18,8 +18,8 @@ from ivrd.cli.settings import settings
 from ivrd.dunning.columns import NUMBERS
 from ivrd.dunning.list_columns import BY_HEADER, BadCell, header_key, text_in
 from ivrd.dunning.list_files import Cell, Sheet, open_sheet, place, write_sheet
+from ivrd.dunning.list_reports import do_not_call_list
 from ivrd.dunning.numbers import NumberPlan, NumberProblem
-from ivrd.dunning.reports import do_not_call_list
 from ivrd.dunning_settings import number_plan
 from ivrd.errors import ListError, Problem
 from ivrd.store.do_not_call import WhyListed, add, add_many, remove
