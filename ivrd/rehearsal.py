@@ -50,6 +50,9 @@ SAMPLES = 8
 """Calls that are tried of each kind, each with another manner."""
 
 TRY_LINES = 8
+TRIALS = timedelta(days=14)
+"""Within so much virtual time all of them have been made: a promise holds its account for days."""
+
 ALL_DAY = ["00:00-24:00"]
 
 _t = tables.targets.c
@@ -65,6 +68,7 @@ class DunningOffice:
         *,
         lines: int,
         called: Callable[[Office], Answering],
+        upkeep_s: float = UPKEEP_S,
     ) -> None:
         self.office = Office(
             config, start, lines=lines, settings=LineSettings(1, role=Role.DUNNING)
@@ -72,7 +76,9 @@ class DunningOffice:
         self.clock, self.store = self.office.clock, self.office.store
         self.office.card.others = called(self.office)
         serial = itertools.count(1)
-        self.outbound = _outbound(config, self.office, lambda _: f"attempt-{next(serial):08}")
+        self.outbound = _outbound(
+            config, self.office, lambda _: f"attempt-{next(serial):08}", upkeep_s
+        )
         by_number = {line.number: line for line in self.office.lines}
         for line in by_number.values():
             line.on_change = self.outbound.dialler.line_changed
@@ -203,12 +209,14 @@ def _dunning(config: Config) -> Dunning:
     return dunning
 
 
-def _outbound(config: Config, office: Office, ids: Callable[[datetime], str]) -> Outbound:
+def _outbound(
+    config: Config, office: Office, ids: Callable[[datetime], str], upkeep_s: float
+) -> Outbound:
     by_number = {line.number: line for line in office.lines}
     outbound = outbound_of(
         config, lambda: office.parts, office.clock, InlineClerk(office.clock), lambda: by_number,
         office.actions, ids=ids,
-        care=replace(care_of(_dunning(config)), look_s=LOOK_S, upkeep_s=UPKEEP_S),
+        care=replace(care_of(_dunning(config)), look_s=LOOK_S, upkeep_s=upkeep_s),
     )  # fmt: skip
     if outbound is None:
         raise RuntimeError("there is dunning, and nothing that dials")
@@ -227,21 +235,23 @@ def measured(
     are not: nothing that is said by key about one has to do with another.
     """
     usable = [row for row in rows if row.chosen and row.numbers][: len(Does) * SAMPLES]
-    trials = list(_trials(usable, rates, number_plan(config)))
+    trials = list(_trials(campaign, usable, rates, number_plan(config)))
     meets = {trial.number: outcome(trial.does, trial.manner) for trial in trials}
 
     def called(permit: DialPermit) -> Meets:
         return meets[permit.number]
 
-    office = DunningOffice(config, at, lines=TRY_LINES, called=lambda _: called)
+    office = DunningOffice(
+        config, at, lines=TRY_LINES, called=lambda _: called, upkeep_s=TRIALS.total_seconds()
+    )
     try:
         for number, group in itertools.groupby(trials, lambda trial: trial.group):
-            one = _single(campaign, number)
+            one = _single(campaign, number, at)
             people = [trial.row for trial in group]
             office.store.transact(partial(enrol, campaign=one, rows=people, now=at))
         office.start()
-        if not office.run(timedelta(days=7)):
-            raise IvrdError("the calls that were tried did not end within 7 days")
+        if not office.run(TRIALS):
+            raise IvrdError(f"the calls that were tried did not end within {TRIALS.days} days")
         found = office.store.read(_attempts)
     finally:
         office.close()
@@ -251,6 +261,12 @@ def measured(
         calls[trial.does.value].append(
             Tried(Outcome(row.outcome), frozenset(row.notes), row.lasted_s)
         )
+    for tried in calls[Does.LISTENS.value]:
+        if tried.outcome is not Outcome.TOLD:
+            raise IvrdError(
+                f"a debtor who hears the message out counts as {tried.outcome.value}, not as told:"
+                " the flow or the voice files of this campaign are not complete"
+            )
     return calls
 
 
@@ -265,7 +281,9 @@ class _Trial:
     manner: Manner
 
 
-def _trials(rows: Sequence[TargetRow], rates: Rates, plan: NumberPlan) -> Iterator[_Trial]:
+def _trials(
+    campaign: Campaign, rows: Sequence[TargetRow], rates: Rates, plan: NumberPlan
+) -> Iterator[_Trial]:
     """Yield a trial for each kind and manner, the debtors in turn: each once in a campaign.
 
     Promises come last: whoever has promised is left alone until the day before.
@@ -276,13 +294,23 @@ def _trials(rows: Sequence[TargetRow], rates: Rates, plan: NumberPlan) -> Iterat
     kinds = [does for does in Does if does is not Does.PROMISES]
     trials: list[tuple[Does, Manner]] = [(d, manner) for manner in manners for d in kinds]
     late = -(-len(trials) // len(rows)) * len(rows)
-    places = [*range(len(trials)), *range(late, late + len(manners))]
-    trials += [(Does.PROMISES, manner) for manner in manners]
+    promises = manners[: len(rows)]
+    places = [*range(len(trials)), *range(late, late + len(promises))]
+    trials += [(Does.PROMISES, manner) for manner in promises]
     for place, (does, manner) in zip(places, trials, strict=True):
         group, index = divmod(place, len(rows))
+        account = rows[index].account
+        if campaign.choose is None:
+            # what a list says is in its rows: no account is looked up
+            group, account = 0, f"trial-{place}"
         number = next(numbers)
         row = replace(
-            rows[index], numbers=(number,), person=f"trial-{place}", zone=None, call_from=None
+            rows[index],
+            account=account,
+            numbers=(number,),
+            person=f"trial-{place}",
+            zone=None,
+            call_from=None,
         )
         yield _Trial(group, row, number, does, manner)
 
@@ -296,16 +324,19 @@ def _numbers_like(number: str, plan: NumberPlan) -> Iterator[str]:
             yield made
 
 
-def _single(campaign: Campaign, number: int) -> Campaign:
+def _single(campaign: Campaign, number: int, at: datetime) -> Campaign:
     """Return a campaign that makes one call to each debtor, at any hour of the outer limit."""
     settings: dict[str, Any] = campaign.settings()
-    settings["name"] = f"trial-{number}"
+    if campaign.kind != "notice":  # the message of a notice goes by its name
+        settings["name"] = f"trial-{number}"
     settings["profiles"] = []
     settings["priority"] = max(1, 9 - number)
     settings["when"] = {"weekdays": ALL_DAY, "weekends": ALL_DAY, "holidays": "open"}
     settings["retry"] = {**settings["retry"], "total": 1, "fault": {"most": 1}}
     settings["promise"] = {**settings["promise"], "remind": False}
     settings["message"] = {**settings["message"], "stale_after": None}
+    if campaign.from_list is not None:
+        settings |= {"list": {"posted_at": at.isoformat()}, "max_age_h": TRIALS.days * 24}
     return campaign_from(settings)
 
 
