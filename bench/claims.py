@@ -92,7 +92,7 @@ def _desk(store: Store, zone: ZoneInfo) -> DunningDesk:
     campaigns = Campaigns(zone, CampaignHours(rules, gate.calendar))
     return DunningDesk(
         store, gate, campaigns, lambda account: (Arrears(account, OWED_FEN, 1),),
-        lambda _reminder: {}, "bench",
+        lambda _reminder: {}, lambda _campaign, _today: (), "bench",
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from ivrd.dunning.clerk import ThreadClerk
 from ivrd.errors import CardError, ConfigError, IvrdError, Problem, nearest
 from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
-from ivrd.outbound import Outbound, outbound_of
+from ivrd.outbound import Clerks, Outbound, outbound_of
 from ivrd.records import CallRecord, LineSettings
 from ivrd.runner import BillingHealth, PooledActions
 from ivrd.service import Service
@@ -92,7 +92,7 @@ class Daemon:
         """Told when anything about a line has changed."""
         self._trials = Trials(config.dial, stopped=self._killed)
         self._pool: LookupPool
-        self._clerk: ThreadClerk
+        self._clerks: Clerks
         self._logs: dict[int, TraceFile] = {}
         self._openers: list[asyncio.Task[None]] = []
         self._preparing = asyncio.Lock()
@@ -114,12 +114,13 @@ class Daemon:
         self.billing = BillingHealth(self.clock.now)
         actions = PooledActions(self.parts.registry, self._pool, self.clock, self.billing)
         self.service = enquiry_service(self.config, self.parts, actions)
-        self._clerk = ThreadClerk()
+        self._clerks = Clerks(ThreadClerk("dunning"), ThreadClerk("dunning-aside"))
         self.outbound = outbound_of(
-            self.config, lambda: self.parts, self.clock, self._clerk, lambda: self.lines, actions
+            self.config, lambda: self.parts, self.clock, self._clerks, lambda: self.lines, actions
         )
         if self.outbound is not None:
             await asyncio.to_thread(self.outbound.recover)
+            self.outbound.resume()
         self._openers = [
             asyncio.create_task(self._keep_open(state), name=f"card {name}")
             for name, state in self.cards.items()
@@ -168,7 +169,8 @@ class Daemon:
                 _log.error("outcomes_not_written", attempts=self.outbound.dialler.counts.unsaved)
                 break
             await asyncio.sleep(0.02)
-        await self._clerk.close()
+        for clerk in self._clerks:
+            await clerk.close()
 
     def _make_card(self, table: CardTable) -> CardState:
         found = {point.name: point for point in entry_points(group=CARDS)}

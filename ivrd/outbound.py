@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection
@@ -14,13 +14,16 @@ from ivrd.assembly import Parts
 from ivrd.card import DialPermit
 from ivrd.clock import Clock
 from ivrd.config import Config, Dunning
+from ivrd.dunning.campaign import Campaign
+from ivrd.dunning.choose import choose_targets
 from ivrd.dunning.claim import Claim
 from ivrd.dunning.desk import DunningDesk, new_attempt
 from ivrd.dunning.dialler import Care, Clerk, Dialler, Given
 from ivrd.dunning.gate import ListedNumbers
 from ivrd.dunning.openings import CampaignHours
 from ivrd.dunning.running import Campaigns
-from ivrd.dunning.upkeep import Done
+from ivrd.dunning.target_rows import TargetRow
+from ivrd.dunning.upkeep import Chosen, Done
 from ivrd.dunning_settings import care_of, facts_of
 from ivrd.errors import IvrdError
 from ivrd.line import Line
@@ -39,6 +42,13 @@ _ALWAYS = frozenset({Role.DUNNING, Role.BOTH})
 _log = structlog.get_logger("ivrd.dunning")
 
 
+class Clerks(NamedTuple):
+    """Who carries out what may block: what calls need, and aside of it what takes long."""
+
+    calls: Clerk
+    aside: Clerk
+
+
 class Outbound:
     """Dunning on this node. `service` gives what a claim's call runs."""
 
@@ -48,7 +58,7 @@ class Outbound:
         store: Store,
         desk: DunningDesk,
         clock: Clock,
-        clerk: Clerk,
+        clerks: Clerks,
         lines: Callable[[], Mapping[int, Line]],
         service: Callable[[Claim], Service],
         care: Care,
@@ -57,27 +67,32 @@ class Outbound:
         self._store = store
         self.desk = desk
         self._clock = clock
-        self._clerk = clerk
+        self._clerk, self._aside = clerks
         self._upkeep_s = care.upkeep_s
         self._upkeep_due = clock.call_later(care.upkeep_s, self._upkeep)
-        self.dialler = Dialler(clock, desk, clerk, lines, service, care, config.node.name)
+        self._choosing = False
+        self._switches: dict[str, Switch] = {}
+        self.dialler = Dialler(clock, desk, clerks.calls, lines, service, care, config.node.name)
 
     def recover(self) -> int:
-        """Close what a crash left open and give lines as they were given; blocking.
+        """Close what a crash left open, and look how lines were given; blocking.
 
         Returns how many attempts were open. Raises `StoreError`.
         """
         lost = self.desk.recover()
         if lost:
             _log.warning("attempts_cut_off", attempts=lost, outcome="unknown")
-        switches = self._store.read(all_switches)
+        self._switches = self._store.read(all_switches)
+        return lost
+
+    def resume(self) -> None:
+        """Give lines as they were given when `recover` looked."""
         for number, _, _, table in self._config.every_line():
-            switch = switches.get(line_switch(self._config.node.name, number))
+            switch = self._switches.get(line_switch(self._config.node.name, number))
             if switch is not None:
                 self._restore(number, switch)
             elif table is not None and table.role in _ALWAYS:
                 self.dialler.start([number])
-        return lost
 
     def _restore(self, number: int, switch: Switch) -> None:
         if switch.on:
@@ -127,7 +142,25 @@ class Outbound:
                 _log.info("upkeep", lost=done.lost, kept=done.kept, broken=done.broken)
         else:
             _log.error("upkeep_failed", why=str(done))
+        if not self._choosing:
+            self._choosing = True
+            self._aside.submit(self.desk.choose_again, self._chosen)
         self._upkeep_due = self._clock.call_later(self._upkeep_s, self._upkeep)
+
+    def _chosen(self, chosen: Chosen | Exception | None) -> None:
+        """Tell what a day's choice brought; that it brought nobody is an alarm."""
+        self._choosing = False
+        if isinstance(chosen, Exception):
+            _log.error("debtors_not_chosen", why=str(chosen))
+        elif chosen is not None:
+            filled = chosen.filled
+            tell = _log.error if filled.empty else _log.info
+            tell(
+                "nobody_chosen" if filled.empty else "debtors_chosen", campaign=chosen.campaign,
+                added=filled.added, again=filled.again, settled=filled.settled,
+                dropped=filled.dropped,
+            )  # fmt: skip
+            self.dialler.wake()
 
     def line_view(self, number: int) -> dict[str, Any]:
         """Return how a line stands towards dunning."""
@@ -157,7 +190,7 @@ def outbound_of(
     config: Config,
     parts: Callable[[], Parts],
     clock: Clock,
-    clerk: Clerk,
+    clerks: Clerks,
     lines: Callable[[], Mapping[int, Line]],
     actions: Actions,
     *,
@@ -174,12 +207,17 @@ def outbound_of(
         return None
     campaigns = Campaigns(config.zone, CampaignHours(gate.rules, gate.calendar))
     facts = partial(facts_of, config, dunning)
+    reader = parts().reader
+
+    def choose(campaign: Campaign, today: date) -> Iterator[TargetRow]:
+        return choose_targets(reader, campaign, gate.plan, today)
+
     desk = DunningDesk(
-        store, gate, campaigns, parts().reader.arrears, facts, config.node.name, ids=ids
+        store, gate, campaigns, reader.arrears, facts, choose, config.node.name, ids=ids
     )
     service = partial(_service, config, parts, actions, _transfers(dunning, clock))
     care = care or care_of(dunning)
-    return Outbound(config, store, desk, clock, clerk, lines, service, care)
+    return Outbound(config, store, desk, clock, clerks, lines, service, care)
 
 
 def _transfers(dunning: Dunning, clock: Clock) -> Callable[[], DialPermit | None]:

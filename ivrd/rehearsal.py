@@ -30,7 +30,7 @@ from ivrd.dunning.running import Running
 from ivrd.dunning.target_rows import TargetRow
 from ivrd.dunning_settings import care_of, gate_of, number_plan
 from ivrd.errors import ConfigError, IvrdError, Problem
-from ivrd.outbound import Outbound, outbound_of
+from ivrd.outbound import Clerks, Outbound, outbound_of
 from ivrd.records import LineSettings, Role
 from ivrd.simulation import Office
 from ivrd.store import tables
@@ -213,8 +213,9 @@ def _outbound(
     config: Config, office: Office, ids: Callable[[datetime], str], upkeep_s: float
 ) -> Outbound:
     by_number = {line.number: line for line in office.lines}
+    clerk = InlineClerk(office.clock)
     outbound = outbound_of(
-        config, lambda: office.parts, office.clock, InlineClerk(office.clock), lambda: by_number,
+        config, lambda: office.parts, office.clock, Clerks(clerk, clerk), lambda: by_number,
         office.actions, ids=ids,
         care=replace(care_of(_dunning(config)), look_s=LOOK_S, upkeep_s=upkeep_s),
     )  # fmt: skip

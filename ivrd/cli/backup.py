@@ -13,16 +13,14 @@ from rich.progress import Progress
 
 from ivrd.cli.instants import local
 from ivrd.cli.output import Refused, json_option, print_json
-from ivrd.cli.own_store import act, intend, nudge, operator, own_store
+from ivrd.cli.own_store import intend, nudge, operator, own_store
 from ivrd.cli.settings import settings
-from ivrd.dunning.reports import standings
 from ivrd.errors import StoreError
 from ivrd.store import backup as backups
 from ivrd.store.audit import head
 from ivrd.store.backup import Backup
 from ivrd.store.engine import Store
-from ivrd.store.states import CampaignState
-from ivrd.store.switches import KILL, set_switch
+from ivrd.store.switches import KILL, is_on
 
 Told: TypeAlias = Callable[[str, int, int], None]
 
@@ -72,7 +70,7 @@ def restore(config_file: Path, file: Path, replace: bool, yes: bool, as_json: bo
     with own_store(config) as store:
         with _progress("Writing the store") as told:
             done = _restore(store, file, replace=replace, told=told)
-        killed = _hold_back(store)
+        killed = store.read(lambda tx: is_on(tx, KILL))
     nudge(config)
     if as_json:
         print_json({**_plain(done), "kill_switch": killed})
@@ -90,18 +88,6 @@ def _restore(store: Store, file: Path, *, replace: bool, told: Told) -> Backup:
         if replace or "not empty" not in str(error):
             raise
         raise Refused("the store is not empty; --replace lets go of what is in it") from None
-
-
-def _hold_back(store: Store) -> bool:
-    """Put the kill switch on where a campaign runs; return whether one does."""
-    if not any(one.state == CampaignState.RUNNING for one in store.read(standings)):
-        return False
-    why = "the store was restored"
-    act(
-        store, "kill-switch.on", {"why": why},
-        lambda tx, now, by: set_switch(tx, now, KILL, True, by, why),
-    )  # fmt: skip
-    return True
 
 
 def _plain(made: Backup) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from ivrd.line import Line
 from ivrd.records import CallRecord
 from ivrd.store.states import Outcome
 
-MESSAGE = "you_owe"
-"""The sentence with which the message begins; a play that has it is the message."""
+MESSAGE = frozenset({"you_owe", "notice"})
+"""The sentences with which a message begins; a play that has one of them is the message."""
 
 _REFUSALS: Mapping[str, Outcome] = {
     Refusal.UNALLOCATED: Outcome.UNALLOCATED,
@@ -73,7 +73,7 @@ class Follower:
         elif name == T_EOF and event.id in self._plays:
             self._message_ended(event)
         for command in commands:
-            if isinstance(command, Play) and any(s.sentence == MESSAGE for s in command.sentences):
+            if isinstance(command, Play) and any(s.sentence in MESSAGE for s in command.sentences):
                 self._plays[command.id] = 0.0
 
     def _message_ended(self, event: Event) -> None:

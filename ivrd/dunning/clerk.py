@@ -17,11 +17,11 @@ T = TypeVar("T")
 class ThreadClerk:
     """One thread of its own. Jobs are never cut short: an outcome is written, however late."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        self._loop = loop or asyncio.get_running_loop()
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Callable[[Any], None]] | None]
         self._jobs = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="dunning", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
@@ -59,3 +59,6 @@ class InlineClerk:
         except Exception as error:  # as above
             result = error
         self._clock.call_later(self._delay_s, partial(done, result))
+
+    async def close(self) -> None:
+        """Do nothing: every job is done at once."""

@@ -14,7 +14,7 @@ from ivrd.dunning.closing import AttemptResult, attempt_of, close_attempt
 from ivrd.dunning.gate import Gate
 from ivrd.dunning.reminders import Reminder
 from ivrd.dunning.running import Campaigns
-from ivrd.dunning.upkeep import Done, Upkeep
+from ivrd.dunning.upkeep import Chooser, Chosen, Done, Upkeep
 from ivrd.events import Data
 from ivrd.store.engine import Store
 
@@ -34,6 +34,7 @@ class DunningDesk:
         campaigns: Campaigns,
         arrears: Callable[[str], tuple[Arrears, ...]],
         facts: Callable[[Reminder], Data],
+        choose: Chooser,
         node: str,
         *,
         ids: Callable[[datetime], str] = new_attempt,
@@ -41,7 +42,7 @@ class DunningDesk:
         self._store = store
         self._campaigns = campaigns
         self._claims = Claims(store, gate, campaigns, Owed(arrears), facts, ids)
-        self._upkeep = Upkeep(store, campaigns, arrears, node)
+        self._upkeep = Upkeep(store, campaigns, arrears, node, choose)
 
     def claim(self, slot: Slot) -> Claim | Nobody:
         """Return somebody to call. Raises `StoreError`."""
@@ -61,6 +62,13 @@ class DunningDesk:
     def recover(self) -> int:
         """Close what a crash left open; return how many attempts. Raises `StoreError`."""
         return self._upkeep.recover()
+
+    def choose_again(self) -> Chosen | None:
+        """Choose the debtors of one campaign anew, where that is due.
+
+        Raises `StoreError` or `BillingError`.
+        """
+        return self._upkeep.choose_again()
 
     def upkeep(self) -> Done:
         """See to what is due beside the calls. Raises `StoreError`."""

@@ -43,6 +43,9 @@ class Clerk(Protocol):
     def submit(self, job: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
         """Run `job`; `done` is called once, later, in the clock's thread."""
 
+    async def close(self) -> None:
+        """Wait for the jobs that were submitted, and take no more."""
+
 
 class Desk(Protocol):
     """What the dialler asks for; each call may block, and is made on the clerk."""
@@ -121,6 +124,8 @@ class Dialler:
         self.counts = Counts()
         self.waits_for = "no line is given to dunning"
         """Why nobody is called just now."""
+        self.on_outcome: Callable[[str, AttemptResult], None] | None = None
+        """Told of each attempt what came of it; must not raise."""
         self._clock = clock
         self._desk = desk
         self._clerk = clerk
@@ -327,6 +332,8 @@ class Dialler:
         self.counts.unsaved += 1
         outcome = ended.outcome.value
         self.counts.outcomes[outcome] = self.counts.outcomes.get(outcome, 0) + 1
+        if self.on_outcome is not None:
+            self.on_outcome(attempt, ended)
         self._write(attempt, ended)
 
     def _write(self, attempt: str, ended: AttemptResult) -> None:

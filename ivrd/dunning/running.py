@@ -57,6 +57,12 @@ class Campaigns:
         found = [self._of(row) for row in tx.execute(_running)]
         return sorted(found, key=lambda one: (-one.campaign.priority, one.id))
 
+    def chosen(self, tx: Connection) -> Sequence[tuple[Running, datetime]]:
+        """Return the campaigns that run on debtors chosen from the billing data, and when."""
+        rows = [row for row in tx.execute(_running) if row.chosen_at is not None]
+        found = [(self._of(row), row.chosen_at) for row in rows]
+        return [pair for pair in found if pair[0].campaign.choose is not None]
+
     def by_id(self, tx: Connection, campaign: int) -> Running:
         """Return a campaign, whatever its state."""
         return self._of(tx.execute(_by_id, {"campaign": campaign}).one())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, select, update
 
 from ivrd.billing.entities import Arrears
+from ivrd.dunning.campaign import Campaign
 from ivrd.dunning.closing import SET_BY, AttemptResult, close_attempt
+from ivrd.dunning.fill import Filled, refill
 from ivrd.dunning.running import Campaigns
+from ivrd.dunning.target_rows import TargetRow
 from ivrd.errors import BillingError
 from ivrd.store import tables
 from ivrd.store.debtors import set_class
@@ -37,6 +41,18 @@ class Done:
     broken: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A campaign whose debtors were chosen anew."""
+
+    campaign: str
+    filled: Filled
+
+
+Chooser: TypeAlias = Callable[[Campaign, date], Iterable[TargetRow]]
+"""Gives everybody who owes, on a day, and whether a campaign is for them."""
+
+
 class Upkeep:
     """Blocking, as a claim is; carried out by the same clerk."""
 
@@ -46,11 +62,15 @@ class Upkeep:
         campaigns: Campaigns,
         arrears: Callable[[str], tuple[Arrears, ...]],
         node: str,
+        choose: Chooser,
     ) -> None:
         self._store = store
         self._campaigns = campaigns
         self._arrears = arrears
         self._node = node
+        self._choose = choose
+        self._looked_at = 0
+        """The promise that was looked at last."""
 
     def recover(self) -> int:
         """Close what a crash of this node left open, as unknown; return how many there were.
@@ -74,28 +94,56 @@ class Upkeep:
         result = AttemptResult(Outcome.UNKNOWN, cause="ivrd ended in between")
         return close_attempt(tx, row.id, result, self._store.now(), running)
 
+    def choose_again(self) -> Chosen | None:
+        """Choose the debtors of one campaign anew, once a day; None where none is due.
+
+        Raises `StoreError`, `BillingError` where the billing data cannot be read.
+        """
+        now = self._store.now()
+        for running, chosen_at in self._store.read(self._campaigns.chosen):
+            if _day(chosen_at, self._campaigns.home) < _day(now, self._campaigns.home):
+                rows = self._choose(running.campaign, _day(now, self._campaigns.home))
+                return Chosen(running.campaign.name, refill(self._store, running.id, rows, now))
+        return None
+
     def _promises(self) -> tuple[int, int]:
         """Mark promises whose day and grace are over as kept or broken, by the billing data."""
-        today = self._store.now().astimezone(self._campaigns.home).date()
+        today = _day(self._store.now(), self._campaigns.home)
         yesterday = today - timedelta(days=1)
+        due = self._store.read(lambda tx: due_promises(tx, yesterday))
+        # in turns, so that those within their grace do not keep the others waiting
+        turn = sorted(due, key=lambda one: (one.id <= self._looked_at, one.id))[:AT_ONCE]
         kept = broken = 0
-        for promise in self._store.read(lambda tx: due_promises(tx, yesterday))[:AT_ONCE]:
+        for promise in turn:
+            self._looked_at = promise.id
             try:
-                owes = any(one.amount_fen > 0 for one in self._arrears(promise.account))
+                paid, over = self._how(promise, today)
             except BillingError:
                 break  # later; a promise is not called broken by what cannot be read
-            if not owes:
+            if paid:
                 kept += self._store.transact(partial(self._close, promise=promise, kept=True))
-            elif self._over(promise, today):
+            elif over:
                 broken += self._store.transact(partial(self._close, promise=promise, kept=False))
         return kept, broken
 
-    def _over(self, promise: Promise, today: date) -> bool:
-        grace = GRACE_DAYS
-        if promise.campaign is not None:
-            of = self._store.read(lambda tx: self._campaigns.by_id(tx, promise.campaign or 0))
-            grace = of.campaign.promise.grace_days
-        return bool(today > promise.pay_by + timedelta(days=grace))
+    def _how(self, promise: Promise, today: date) -> tuple[bool, bool]:
+        """Return whether what was promised is paid, and whether its day and grace are over.
+
+        Of a list's debtors the billing data need know nothing: their list says what is paid, and
+        a promise is over only when a list tells of payments after it.
+        """
+        if promise.campaign is None:
+            owes = _owes(self._arrears(promise.account))
+            return not owes, today > promise.pay_by + timedelta(days=GRACE_DAYS)
+        of, campaign = self._store.read(
+            lambda tx: (self._campaigns.by_id(tx, promise.campaign or 0), promise.campaign)
+        )
+        last = promise.pay_by + timedelta(days=of.campaign.promise.grace_days)
+        if of.campaign.choose is not None:
+            return not _owes(self._arrears(promise.account)), today > last
+        paid = self._store.read(lambda tx: _paid(tx, campaign or 0, promise.account))
+        told_until = of.posted_at and _day(of.posted_at, self._campaigns.home)
+        return paid, told_until is not None and told_until > last
 
     def _close(self, tx: Connection, promise: Promise, *, kept: bool) -> bool:
         now = self._store.now()
@@ -122,6 +170,21 @@ class Upkeep:
             add_note(tx, promise.account, now, SET_BY, "the promise to pay was not kept")
         tx.execute(update(target).where(mine).values(**values))
         return True
+
+
+def _day(instant: datetime, zone: ZoneInfo) -> date:
+    return instant.astimezone(zone).date()
+
+
+def _owes(arrears: Sequence[Arrears]) -> bool:
+    return any(one.amount_fen > 0 for one in arrears)
+
+
+def _paid(tx: Connection, campaign: int, account: str) -> bool:
+    """Return whether a list said of a debtor that they owe no more."""
+    target = tables.targets.c
+    found = select(target.paid_at).where(target.campaign == campaign, target.account == account)
+    return tx.execute(found).scalar() is not None
 
 
 def _open_attempts(tx: Connection, which: Any) -> Sequence[Row[Any]]:

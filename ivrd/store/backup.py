@@ -19,15 +19,19 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Integer, Table, delete, func, insert, select, text
 
 from ivrd.errors import StoreDown, StoreError
-from ivrd.store import audit
+from ivrd.store import audit, switches
 from ivrd.store.connections import engine_from
 from ivrd.store.engine import Store
 from ivrd.store.failures import database_errors
 from ivrd.store.migrate import VERSION_TABLE, bring_up
-from ivrd.store.tables import metadata
+from ivrd.store.states import CampaignState
+from ivrd.store.tables import campaigns, metadata
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the table, how many of its rows are copied, and how many there are."""
+
+RESTORED = "the store was restored"
+"""Why the kill switch is on after a restore."""
 
 _PAGES = 4096
 _ROWS = 2000
@@ -93,6 +97,11 @@ def read_backup(file: Path) -> Backup:
     return Backup(file, datetime.fromisoformat(made_at), version, rows)
 
 
+def _campaign_runs(tx: Connection) -> bool:
+    runs = select(campaigns.c.id).where(campaigns.c.state == CampaignState.RUNNING.value).limit(1)
+    return tx.execute(runs).first() is not None
+
+
 def restore(
     store: Store,
     file: Path,
@@ -104,8 +113,10 @@ def restore(
     """Put the rows of a backup into the store, all in one transaction, and audit it.
 
     A backup of an older ivrd is carried upward on the way; its file stays as it is. `by` is who
-    restores. Raises `StoreError` for a file that is no backup, for one of a newer ivrd, and for
-    a store that holds rows, unless `replace` says that they may go.
+    restores. Where a campaign runs in it, the kill switch goes on: of who was called since, or
+    asked for no more calls, nothing is known any more. Raises `StoreError` for a file that is no
+    backup, for one of a newer ivrd, and for a store that holds rows, unless `replace` says that
+    they may go.
     """
     known = read_backup(file)
     with tempfile.TemporaryDirectory(prefix="ivrd-restore-") as folder, database_errors():
@@ -125,6 +136,8 @@ def restore(
                 with engine.connect() as source:
                     _copy_rows(source, tx, progress)
                 _count_on(tx)
+                if _campaign_runs(tx):
+                    switches.set_switch(tx, now, switches.KILL, True, by, RESTORED)
                 said = {"made_at": known.made_at.isoformat(), "version": known.version}
                 audit.record(tx, now, by, "store.restore", said)
 

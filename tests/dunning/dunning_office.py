@@ -20,7 +20,7 @@ from ivrd.dunning.clerk import InlineClerk
 from ivrd.dunning.dialler import Care
 from ivrd.dunning.fill import fill_campaign
 from ivrd.dunning_settings import campaign_defaults, number_plan
-from ivrd.outbound import Outbound, outbound_of
+from ivrd.outbound import Clerks, Outbound, outbound_of
 from ivrd.simulation import Office
 from ivrd.store import tables
 from ivrd.store.engine import Store, open_store
@@ -91,8 +91,9 @@ class DunningOffice:
         if store is not None:
             self.store = store
         numbers = itertools.count(1)
+        clerk = InlineClerk(self.clock)
         outbound = outbound_of(
-            self.config, lambda: self.office.parts, self.clock, InlineClerk(self.clock),
+            self.config, lambda: self.office.parts, self.clock, Clerks(clerk, clerk),
             lambda: {line.number: line for line in self.office.lines}, self.office.actions,
             ids=lambda now: f"{now:%Y%m%d%H%M%S}-{next(numbers)}",
             care=Care(dials_per_s=5.0, guard_s=1.0, look_s=30.0, upkeep_s=600.0),

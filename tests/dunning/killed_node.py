@@ -89,6 +89,7 @@ def main(folder: Path, seed: int) -> None:
     if not node.rows(tables.campaigns):
         node.campaign(CAMPAIGN + "[retry]\ntotal = 3\n")
     node.outbound.recover()
+    node.outbound.resume()
     node.outbound.dialler.start([1, 2, 3, 4, 5, 6])
     while node.rows(tables.campaigns)[0]["state"] == "running":
         witness.say("TIME")

@@ -171,6 +171,18 @@ def test_every_call_that_was_dialled_has_an_outcome_with_its_cause(node: Dunning
     assert [row["task"] for row in node.rows(tables.worklist)] == ["find_number"]
 
 
+def test_debtors_are_chosen_anew_every_day(node: DunningOffice) -> None:
+    node.keep_only("88610001", "88610005")
+    node.campaign()
+    node.pay("88610001")
+    behind(node, OLD, Does.NO_ANSWER)
+    node.clock.run_for(86400)
+    assert target(node, RICH)["state"] == "settled"
+    assert target(node, OLD)["state"] == "waiting"
+    (row,) = node.rows(tables.campaigns)
+    assert row["chosen_at"].astimezone(MONDAY.tzinfo).date() > MONDAY.date()
+
+
 # -- lines ---------------------------------------------------------------------------------------
 
 
@@ -426,6 +438,7 @@ def test_lines_are_given_again_after_a_restart(node: DunningOffice, tmp_path: Pa
     node.clock.run_for(1)
     other = DunningOffice(tmp_path, node.billing, MONDAY.replace(hour=10), store=node.store)
     other.outbound.recover()
+    other.outbound.resume()
     views = [other.outbound.line_view(number)["dunning"] for number in (1, 2, 3, 4)]
     assert views == ["on", "paused", "starts", "off"]
     other.outbound.shut()
