@@ -112,7 +112,7 @@ def _campaign(folder: Path, hours: str) -> tuple[Config, Campaign, list[TargetRo
     config = load_config(path)
     if config.dunning is None:
         raise RuntimeError("no dunning in the settings")
-    start = datetime(2026, 11, 23, 9, 0, tzinfo=config.zone)
+    start = datetime(2026, 11, 2, 9, 0, tzinfo=config.zone)
     file = folder / "bench.toml"
     file.write_text(_CAMPAIGN.format(hours=hours), encoding="utf-8")
     campaign = load_campaign(file, campaign_defaults(config, config.dunning), start)
