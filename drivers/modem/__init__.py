@@ -1,0 +1,1 @@
+"""Voice modems on serial ports: their byte protocol (ITU-T V.253) and a profile per model."""
