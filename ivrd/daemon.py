@@ -90,6 +90,11 @@ class Daemon:
         """Dunning, where ivrd.toml has it."""
         self.listeners: set[Callable[[Line], None]] = set()
         """Told when anything about a line has changed."""
+        self.enders: set[Callable[[CallRecord], None]] = set()
+        """Told how each call went."""
+        self.on_fed: Callable[[float], None] | None = None
+        """Told how many seconds each line took for an event; to be set before the start."""
+        self.actions: PooledActions
         self._trials = Trials(config.dial, stopped=self._killed)
         self._pool: LookupPool
         self._clerks: Clerks
@@ -113,6 +118,7 @@ class Daemon:
         self._pool = LookupPool(threads=billing.threads, limit_s=billing.limit_s)
         self.billing = BillingHealth(self.clock.now)
         actions = PooledActions(self.parts.registry, self._pool, self.clock, self.billing)
+        self.actions = actions
         self.service = enquiry_service(self.config, self.parts, actions)
         self._clerks = Clerks(ThreadClerk("dunning"), ThreadClerk("dunning-aside"))
         self.outbound = outbound_of(
@@ -246,6 +252,7 @@ class Daemon:
         )
         line.on_end = self._call_ended
         line.on_change = self._line_changed
+        line.on_fed = self.on_fed
         return line
 
     def _line_changed(self, line: Line) -> None:
@@ -258,6 +265,13 @@ class Daemon:
         self.tally.calls += 1
         self.tally.ended_by[record.ended_by] += 1
         self.tally.notes.update(set(record.notes))
+        for ender in tuple(self.enders):
+            ender(record)
+
+    @property
+    def lookups_waiting(self) -> int:
+        """Lookups that no thread has begun."""
+        return self._pool.waiting
 
     # -- control -------------------------------------------------------------------------------
 

@@ -106,6 +106,8 @@ class Line:
         """Since when the line has been in its status, or its call in its state."""
         self.on_end: Callable[[CallRecord], None] | None = None
         self.on_change: Callable[[Line], None] | None = None
+        self.on_fed: Callable[[float], None] | None = None
+        """Told how many seconds an event took, with those that arose from it."""
         self.talk: Talk | None = None
         """The call under way."""
         self._hook = Hook(channel, clock, self._on_hook_late)
@@ -166,11 +168,14 @@ class Line:
         if self._feeding:
             return
         self._feeding = True
+        began_s = self.clock.monotonic() if self.on_fed is not None else 0.0
         try:
             while self._queue:
                 self._take(self._queue.popleft())
         finally:
             self._feeding = False
+        if self.on_fed is not None:
+            self._tell(self.on_fed, self.clock.monotonic() - began_s)
 
     def _take(self, event: Event) -> None:
         try:

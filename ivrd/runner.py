@@ -67,11 +67,15 @@ class PooledActions:
         self._pool = pool
         self._clock = clock
         self._health = health
+        self.on_done: Callable[[Action, Answer, float], None] | None = None
+        """Told of each lookup, its answer, and how many seconds it took."""
 
     def start(self, name: str, args: Data, answer: Callable[[Answer], None]) -> None:
         """Start an action; `answer` is called once, later, in the loop's thread."""
         action = self._registry[name]
         if action.blocking:
+            if self.on_done is not None:
+                answer = partial(self._told, action, answer, self._clock.monotonic())
             done = partial(self._finish, action, answer)
             self._pool.submit(partial(carry_out, action, args), done)
         else:
@@ -84,6 +88,13 @@ class PooledActions:
             # the pool answers for a lookup that is late, or for which it has no room
             result = Answer(U_SLOW if isinstance(result, BillingSlow) else U_FAIL)
         self._health.seen(action, result)
+        answer(result)
+
+    def _told(
+        self, action: Action, answer: Callable[[Answer], None], began_s: float, result: Answer
+    ) -> None:
+        if self.on_done is not None:
+            self.on_done(action, result, self._clock.monotonic() - began_s)
         answer(result)
 
 

@@ -7,6 +7,7 @@ puts the call into the ledger: once that is committed, it counts, whatever becom
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
@@ -93,6 +94,8 @@ class Gate:
         self.plan = plan
         self.calendar = calendar
         self._judge = Judge(rules, plan, calendar)
+        self.refusals: Counter[str] = Counter()
+        """How often a call was held, by reason, since the start."""
 
     def permit(self, tx: Connection, case: Case, now: datetime) -> DialPermit | Held:
         """Return a permit, with the attempt, its reservations and ledger row written; or why not.
@@ -105,20 +108,28 @@ class Gate:
         try:
             held = self.judge(case, self.history(tx, case, now), now)
             if held is not None:
-                return held
+                return self._refused(held)
             until = self._judge.good_until(case, now, now + timedelta(seconds=PERMIT_S))
             permit = DialPermit(case.number, case.caller_id, case.attempt, until)
             rows = self._rows(case, now)
         except DBAPIError:
             raise
         except Exception as error:  # fails closed, whatever it is
-            return Held(Reason.FAULT, f"the gate failed ({type(error).__name__} at"
-                        f" {arose_at(error)}): nobody is dialled")  # fmt: skip
+            return self._refused(
+                Held(Reason.FAULT, f"the gate failed ({type(error).__name__} at"
+                     f" {arose_at(error)}): nobody is dialled")
+            )  # fmt: skip
         if tx.execute(_TAKE_TARGET, {"target": case.target}).rowcount != 1:
-            return Held(Reason.TARGET_NOT_WAITING, "somebody else took this debtor just now")
+            return self._refused(
+                Held(Reason.TARGET_NOT_WAITING, "somebody else took this debtor just now")
+            )
         for statement, values in rows:
             tx.execute(statement, values)
         return permit
+
+    def _refused(self, held: Held) -> Held:
+        self.refusals[held.reason.value] += 1
+        return held
 
     def judge(self, case: Case, history: History, now: datetime) -> Held | None:
         """Return why a case is held, None where it may be dialled now. Pure, no store.
