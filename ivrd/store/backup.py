@@ -136,7 +136,7 @@ def restore(
                 with engine.connect() as source:
                     _copy_rows(source, tx, progress)
                 _count_on(tx)
-                if _campaign_runs(tx):
+                if _campaign_runs(tx) and not switches.is_on(tx, switches.KILL):
                     switches.set_switch(tx, now, switches.KILL, True, by, RESTORED)
                 said = {"made_at": known.made_at.isoformat(), "version": known.version}
                 audit.record(tx, now, by, "store.restore", said)

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy import Connection, delete, func, select, text, update
 
 from ivrd.errors import StoreDown, StoreError
 from ivrd.store import audit
@@ -19,7 +19,8 @@ from ivrd.store.backup import backup, read_backup, restore
 from ivrd.store.engine import Store
 from ivrd.store.migrate import HEAD, VERSION_TABLE
 from ivrd.store.notes import add_note
-from ivrd.store.tables import metadata, notes, promises
+from ivrd.store.switches import KILL, is_on, set_switch
+from ivrd.store.tables import campaigns, metadata, notes, promises
 from tests.store.conftest import KINDS, NOW
 from tests.store.filled import fill, rows_of
 
@@ -204,3 +205,15 @@ def test_restored_rows_hold_together(store: Store, file: Path) -> None:
         assert store.read(lambda tx: tx.execute(check).all()) == []
     with pytest.raises(StoreError, match=r"FOREIGN KEY|23503"):
         store.transact(lambda tx: tx.execute(text("DELETE FROM campaigns")).rowcount)
+
+
+def test_campaign_that_runs_in_a_backup_calls_nobody_after_a_restore(
+    store: Store, file: Path
+) -> None:
+    """Who was called since, or asked for no more calls, is not known any more."""
+    store.transact(fill)
+    store.transact(lambda tx: tx.execute(update(campaigns).values(state="running")))
+    store.transact(lambda tx: set_switch(tx, NOW, KILL, False, "wang"))
+    backup(store, file)
+    restore(store, file, by="wang", replace=True)
+    assert store.read(lambda tx: is_on(tx, KILL))
