@@ -29,7 +29,8 @@ bench: $(READY)  ## measured, as tables of ratios; docs/performance.md keeps the
 bench-asterisk: $(READY)  ## ivrd and three peers on a private Asterisk; first tests/real/setup
 	$(BIN)/python -m bench.asterisk
 
-soak: $(READY)  ## Asterisk killed under calls: nothing may be lost; --calls 10000 --kills 20 --concurrent 128: 40 minutes
+soak: $(READY)  ## a dunning node killed 200 times, then Asterisk under calls: nothing may be lost
+	$(BIN)/python -m bench.kills
 	$(BIN)/python -m bench.asterisk.soak
 
 prompts: $(READY)  ## synthesise the voice files that are missing; needs espeak-ng
