@@ -24,6 +24,7 @@ TEST_CALL = "test_call"
 """The flow of a test call."""
 
 _RANGES = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*\Z")
+_PORT = re.compile(r"[0-9]{1,5}")
 _NUMBER = re.compile(r"\+?[0-9]{1,15}")
 """What can be dialled: in full as in ITU-T E.164, or as the exchange at hand has it."""
 
@@ -63,6 +64,13 @@ def _dialled(number: str) -> str:
     if not _NUMBER.fullmatch(number):
         raise ValueError(f"{number!r} is no telephone number; write it as +8657188610001 or 6001")
     return number
+
+
+def _listen(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not _PORT.fullmatch(port) or int(port) > 65535:
+        raise ValueError(f"{text!r} is no address to listen on; write it as 127.0.0.1:9170")
+    return text
 
 
 Ranges = Annotated[str, AfterValidator(_ranges)]
@@ -171,6 +179,43 @@ class Dunning(_Table):
     outer_limit: OuterLimit | None = None
 
 
+class Mqtt(_Table):
+    """[mqtt]: the broker that is told how every line stands; without it no broker is told.
+
+    `port` is 1883, with `tls` 8883, where none is named. `events` may wait while the broker is
+    away; what is older is dropped. `commands` lets the daemon be commanded through the broker.
+    """
+
+    host: str = Field("127.0.0.1", min_length=1)
+    port: int | None = Field(None, ge=1, le=65535)
+    version: Literal["5", "3.1.1"] = "5"
+    prefix: str = Field("ivrd", pattern=r"^[^+#$/\x00][^+#\x00]*$", max_length=100)
+    client_id: str | None = Field(None, min_length=1, max_length=100)
+    user: str | None = Field(None, min_length=1)
+    password_env: str | None = None
+    password_file: Path | None = None
+    tls: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    commands: bool = False
+    events: int = Field(1000, ge=1, le=100_000)
+    counters_s: float = Field(10, ge=1, le=3600)
+    keepalive_s: int = Field(30, ge=5, le=3600)
+
+
+class Metrics(_Table):
+    """[metrics]: where Prometheus and health checks ask; without it nobody can."""
+
+    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9170"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`."""
+        host, _, port = self.listen.rpartition(":")
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 class Log(_Table):
     """[log]: line logs."""
 
@@ -198,6 +243,8 @@ class Config(_Table):
     dial: Dial | None = None
     dunning: Dunning | None = None
     store: StoreTable = StoreTable()
+    mqtt: Mqtt | None = None
+    metrics: Metrics | None = None
     log: Log = Log()  # type: ignore[call-arg]  # as above
     places: Places = Places()
     _path: Path = PrivateAttr(default=Path("ivrd.toml"))
@@ -268,6 +315,10 @@ class Config(_Table):
         """The file of the store's password."""
         return self._at(self.store.password_file) if self.store.password_file else None
 
+    def file_of(self, named: Path | None) -> Path | None:
+        """Return a file that ivrd.toml names, taken from its own folder; None for none."""
+        return self._at(named) if named else None
+
     @property
     def dunning_flow_file(self) -> Path | None:
         """The dunning flow; None where nobody is dialled."""
@@ -319,7 +370,12 @@ def load_config(path: Path) -> Config:
     except ValidationError as error:
         raise ConfigError(problems_of(error, Config, file)) from None
     config._path = path  # noqa: SLF001 - not a key that a file could have
-    problems = [*_cards(config, file), *_lines(config, file), *_test_list(config, file)]
+    problems = [
+        *_cards(config, file),
+        *_lines(config, file),
+        *_test_list(config, file),
+        *_mqtt(config, file),
+    ]
     if problems:
         raise ConfigError(problems)
     return config
@@ -343,6 +399,24 @@ def _test_list(config: Config, file: TomlFile) -> Iterator[Problem]:
     for index, number in enumerate(numbers):
         if number in numbers[:index]:
             yield file.problem(("dial", "test", index), f"{number!r} is there twice", rule="twice")
+
+
+def _mqtt(config: Config, file: TomlFile) -> Iterator[Problem]:
+    mqtt = config.mqtt
+    if mqtt is None:
+        return
+    for key in ("password_env", "password_file"):
+        if getattr(mqtt, key) and not mqtt.user:
+            yield file.problem(("mqtt", key), "a password without a user", expected="mqtt.user",
+                               rule="no-use")  # fmt: skip
+    for key in ("ca_file", "cert_file", "key_file"):
+        if getattr(mqtt, key) and not mqtt.tls:
+            yield file.problem(("mqtt", key), "is used with TLS only", expected="tls = true",
+                               rule="no-use")  # fmt: skip
+    for key, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+        if getattr(mqtt, key) and not getattr(mqtt, other):
+            yield file.problem(("mqtt", key), f"stands without {other}", expected="both files",
+                               rule="missing")  # fmt: skip
 
 
 def _lines(config: Config, file: TomlFile) -> Iterator[Problem]:
