@@ -328,8 +328,7 @@ def _numbers_like(number: str, plan: NumberPlan) -> Iterator[str]:
 def _single(campaign: Campaign, number: int, at: datetime) -> Campaign:
     """Return a campaign that makes one call to each debtor, at any hour of the outer limit."""
     settings: dict[str, Any] = campaign.settings()
-    if campaign.kind != "notice":  # the message of a notice goes by its name
-        settings["name"] = f"trial-{number}"
+    settings["name"] = f"trial-{number}"
     settings["profiles"] = []
     settings["priority"] = max(1, 9 - number)
     settings["when"] = {"weekdays": ALL_DAY, "weekends": ALL_DAY, "holidays": "open"}

@@ -34,7 +34,7 @@ class DunningDesk:
         campaigns: Campaigns,
         arrears: Callable[[str], tuple[Arrears, ...]],
         facts: Callable[[Reminder], Data],
-        choose: Chooser,
+        choose: Chooser | None,
         node: str,
         *,
         ids: Callable[[datetime], str] = new_attempt,

@@ -62,7 +62,7 @@ class Upkeep:
         campaigns: Campaigns,
         arrears: Callable[[str], tuple[Arrears, ...]],
         node: str,
-        choose: Chooser,
+        choose: Chooser | None,
     ) -> None:
         self._store = store
         self._campaigns = campaigns
@@ -99,6 +99,8 @@ class Upkeep:
 
         Raises `StoreError`, `BillingError` where the billing data cannot be read.
         """
+        if self._choose is None:
+            return None
         now = self._store.now()
         for running, chosen_at in self._store.read(self._campaigns.chosen):
             if _day(chosen_at, self._campaigns.home) < _day(now, self._campaigns.home):
