@@ -7,13 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import claims, day, dry_run, events, live
+from bench import claims, day, dry_run, events, live, occupancy
 
 MEASURES = {
     "events": events.measure,
     "day": day.measure,
     "live": live.measure,
     "claims": claims.measure,
+    "occupancy": occupancy.measure,
     "dry_run": dry_run.measure,
 }
 

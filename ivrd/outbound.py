@@ -196,11 +196,13 @@ def outbound_of(
     *,
     ids: Callable[[datetime], str] = new_attempt,
     care: Care | None = None,
+    choose_daily: bool = True,
 ) -> Outbound | None:
     """Return dunning as ivrd.toml has it; None where it has none.
 
     `parts` are looked at anew for each call, since a reload may change them. `care` stands
-    for what ivrd.toml says of it, in simulations.
+    for what ivrd.toml says of it, in simulations. Without `choose_daily` campaigns keep the debtors
+    that they have.
     """
     dunning, gate, store = config.dunning, parts().gate, parts().store
     if dunning is None or gate is None:
@@ -213,8 +215,9 @@ def outbound_of(
         return choose_targets(reader, campaign, gate.plan, today)
 
     desk = DunningDesk(
-        store, gate, campaigns, reader.arrears, facts, choose, config.node.name, ids=ids
-    )
+        store, gate, campaigns, reader.arrears, facts, choose if choose_daily else None,
+        config.node.name, ids=ids,
+    )  # fmt: skip
     service = partial(_service, config, parts, actions, _transfers(dunning, clock))
     care = care or care_of(dunning)
     return Outbound(config, store, desk, clock, clerks, lines, service, care)
