@@ -14,8 +14,8 @@ from ivrd.config import load_config
 from ivrd.dunning.campaign import campaign_from
 from ivrd.dunning.choose import choose_targets
 from ivrd.dunning_settings import number_plan
-from ivrd.rehearsal import DunningOffice, enrol, people_behind
 from ivrd.records import Status
+from ivrd.rehearsal import DunningOffice, enrol, people_behind
 from sim.debtors import Rates
 
 LINES = (8, 32)
@@ -34,7 +34,8 @@ def measure(folder: Path) -> str:
     rows = [_with(folder / str(lines), lines) for lines in LINES]
     return table(
         "Lines of dunning while somebody may be called, three hours on virtual time",
-        ["lines", "in a call, %", "with the guard of 1 s, % (aim: 95)", "dials a minute", "mean call, s"],
+        ["lines", "in a call, %", "with the guard of 1 s, % (aim: 95)", "dials a minute",
+         "mean call, s"],
         rows,
     )  # fmt: skip
 

@@ -186,7 +186,7 @@ class Outbound:
         self.dialler.shut()
 
 
-def outbound_of(
+def outbound_of(  # noqa: PLR0913 - what a node has, each by its name
     config: Config,
     parts: Callable[[], Parts],
     clock: Clock,
