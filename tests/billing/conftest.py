@@ -1,4 +1,4 @@
-"""The sample telecom database in both layouts, and readers on it."""
+"""The sample telecom database in every layout on every kind of server, and readers on it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ivrd.billing.engine import engine_from
 from ivrd.billing.mapping import BillingMapping, load_mapping
 from ivrd.billing.reader import BillingReader
 from ivrd.billing.sample_tables import Layout, profile_for, write_sample
+from tests.billing.places import KINDS, SERVERS, BillingServer, copy_tables, reader_engine
 
 TODAY = date(2026, 11, 5)
 LAYOUTS: tuple[Layout, ...] = ("wide", "narrow")
@@ -41,6 +42,55 @@ def engine_on() -> Iterator[Callable[..., Engine]]:
         engine.dispose()
 
 
+def _running(kind: str) -> Iterator[BillingServer]:
+    make, missing = SERVERS[kind]
+    with make() as running:
+        if running is None:
+            pytest.skip(missing)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[BillingServer]:
+    yield from _running("postgresql")
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[BillingServer]:
+    yield from _running("mariadb")
+
+
+@pytest.fixture(scope="session")
+def copies() -> dict[tuple[str, Layout], str]:
+    """Return the copies of samples on servers, each made once."""
+    return {}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def url(
+    kind: str,
+    layout: Layout,
+    samples: dict[Layout, Path],
+    copies: dict[tuple[str, Layout], str],
+    request: pytest.FixtureRequest,
+) -> str:
+    """Return where ivrd reads the sample on this kind of server."""
+    if kind == "sqlite":
+        return f"sqlite:///{samples[layout]}"
+    server: BillingServer = request.getfixturevalue(kind)
+    if (kind, layout) not in copies:
+        owner_url = server.new()
+        copy_tables(samples[layout], owner_url)
+        copies[kind, layout] = server.reader_url(owner_url)
+    return copies[kind, layout]
+
+
 @pytest.fixture(params=LAYOUTS)
 def layout(request: pytest.FixtureRequest) -> Layout:
     chosen: Layout = request.param
@@ -53,10 +103,7 @@ def mapping(layout: Layout) -> BillingMapping:
 
 
 @pytest.fixture
-def reader(
-    layout: Layout,
-    mapping: BillingMapping,
-    samples: dict[Layout, Path],
-    engine_on: Callable[..., Engine],
-) -> BillingReader:
-    return BillingReader(mapping, engine_on(samples[layout]))
+def reader(mapping: BillingMapping, url: str) -> Iterator[BillingReader]:
+    engine = reader_engine(url)
+    yield BillingReader(mapping, engine)
+    engine.dispose()

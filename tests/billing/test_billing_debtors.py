@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, MetaData, create_engine, insert, select
+from sqlalchemy import Engine
 from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
 
 from ivrd.billing.check import check_billing
 from ivrd.billing.debtors import Debtors
-from ivrd.billing.engine import engine_from
 from ivrd.billing.entities import Debtor
 from ivrd.billing.mapping import BillingMapping, load_mapping
 from ivrd.billing.reader import BillingReader
@@ -23,7 +22,6 @@ from ivrd.billing.sample import KNOWN
 from ivrd.billing.sample_tables import Layout, profile_for, write_sample
 from ivrd.errors import BillingError
 from tests.billing.conftest import TODAY
-from tests.store.postgres import programs_at_hand, server
 
 
 def with_page(reader: BillingReader, mapping: BillingMapping, page: int) -> list[Debtor]:
@@ -208,46 +206,6 @@ def test_rows_that_write_one_account_in_two_ways_are_one_where_the_database_take
         found = with_page(reader, mapping, page)
         assert [d.owed.account_id for d in found] == [f"A{n:02}" for n in range(30)]
         assert {d.owed.amount_fen for d in found} == {200}
-
-
-@pytest.fixture(scope="module")
-def copied(samples: dict[Layout, Path]) -> Iterator[Callable[[Layout], str]]:
-    """Copy a sample database to a PostgreSQL server and return its URL."""
-    programs = programs_at_hand()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    with server(programs) as running:
-
-        def copy(layout: Layout) -> str:
-            url = running.new_url()
-            source, target = create_engine(f"sqlite:///{samples[layout]}"), create_engine(url)
-            tables = MetaData()
-            tables.reflect(source)
-            tables.create_all(target)
-            with source.connect() as old, target.begin() as new:
-                for table in tables.sorted_tables:
-                    rows = [dict(row) for row in old.execute(select(table)).mappings()]
-                    new.execute(insert(table), rows)
-            source.dispose()
-            target.dispose()
-            return url
-
-        yield copy
-
-
-def test_postgresql_has_the_same_debtors(
-    copied: Callable[[Layout], str], layout: Layout, mapping: BillingMapping, reader: BillingReader
-) -> None:
-    engine = engine_from(copied(layout))
-    try:
-        there = BillingReader(mapping, engine)
-        for page in (13, 5000):
-            found = with_page(there, mapping, page)
-            assert sorted(found, key=lambda d: d.owed.account_id) == sorted(
-                reader.debtors(), key=lambda d: d.owed.account_id
-            )
-    finally:
-        engine.dispose()
 
 
 @pytest.mark.parametrize("dialect", [mssql, mysql, oracle, postgresql])
