@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 
 from ivrd.commands import Command, Play
 from ivrd.dunning.closing import AttemptResult
@@ -24,7 +25,7 @@ from ivrd.records import CallRecord
 from ivrd.store.states import Outcome
 
 MESSAGE = frozenset({"you_owe", "notice"})
-"""The sentences with which a message begins; a play that has one of them is the message."""
+"""The sentences with which a message begins: in its play, from there on is the message."""
 
 _REFUSALS: Mapping[str, Outcome] = {
     Refusal.UNALLOCATED: Outcome.UNALLOCATED,
@@ -83,7 +84,10 @@ class Follower:
             return
         heard = event.data.get("heard_s")
         heard_s = float(heard) if isinstance(heard, (int, float)) else 0.0
-        length_s = sum(utterance.duration_s for utterance in talk.spoken)
+        aside = takewhile(lambda utterance: utterance.sentence not in MESSAGE, talk.spoken)
+        before_s = sum(utterance.duration_s for utterance in aside)
+        heard_s = max(0.0, heard_s - before_s)
+        length_s = sum(utterance.duration_s for utterance in talk.spoken) - before_s
         if heard_s >= self._heard_s:
             self._heard_s, self._length_s = heard_s, length_s
 
@@ -116,7 +120,7 @@ class Follower:
         for note, outcome in _LATE:
             if note in notes:
                 return outcome
-        if "confirmed" in notes and self._heard_s > 0:
+        if self._heard_s > 0:
             return Outcome.TOLD_IN_PART
         return Outcome.NOT_CONFIRMED
 
