@@ -45,7 +45,7 @@ def campaign_of(call: CallFile) -> Campaign:
     """Return the campaign that a call's file describes."""
     said = call.campaign
     settings: dict[str, Any] = {
-        "name": said.get("notice", "arrears"), "flow": "dunning",
+        "name": "arrears", "flow": "dunning",
         "kind": "notice" if "notice" in said else "dunning",
         "caller_id": "+8657188617000", "languages": ["zh-CN", "en-US"], "profiles": [],
         "dials_per_s": 1.0,
@@ -54,7 +54,11 @@ def campaign_of(call: CallFile) -> Campaign:
     if "stale_after" in said:
         settings["message"]["stale_after"] = said["stale_after"]
     if "notice" in said:
-        settings["notice"] = {"text": {"zh-CN": "…", "en-US": "…"}}
+        prompt, *day = said["notice"].split()
+        settings["notice"] = {
+            "prompt": f"notice_{prompt}", "date": day[0] if day else None,
+            "to_holder": "to_holder" in said,
+        }  # fmt: skip
     if "list" in said or "notice" in said:
         settings["list"] = {"posted_at": "2026-11-21T06:00:00+08:00"}
     else:

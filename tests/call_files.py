@@ -14,7 +14,8 @@ the debtor rings back::
 
     debtor 88610005
     campaign confirm digits               ; how the campaign is set up
-    fact check_holder                     ; what else the flow is told
+    campaign notice supply 2026-11-25     ; or a notice, of that prompt and day
+    fact rings_back                       ; what else the flow is told
     dials machine                         ; who answers, or what the network says
     transfer refuses                      ; what comes of a transfer
     expect kept promise 2026-12-24 764.20 ; all that then stands in the store
@@ -40,7 +41,9 @@ _OFFICE = {
 _MEETS = {"slow", "down", "locked", "wrong", "gone", "settled", "fault", "late"}
 _DOES = {"stops", "shuts", "reloads", "closes", "loses_loop", "rings_off", "hangs_up", "is_machine"}
 _EXPECTS = {"ended_by", "left_in", "notes", "lang", "status", "remark", "counter", "kept"}
-_CAMPAIGN = {"confirm", "times", "notice", "list", "speaks", "groups", "stale_after"}
+_CAMPAIGN = {
+    "confirm", "times", "notice", "to_holder", "list", "speaks", "groups", "stale_after",
+}  # fmt: skip
 _DIALS = {
     "person", "machine", "busy", "nobody", "switched_off", "unallocated", "trunk_down",
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -32,12 +33,13 @@ from ivrd.cli.report_output import (
     user_language,
     yuan,
 )
-from ivrd.cli.service import billing_reader
+from ivrd.cli.service import billing_reader, voices_of
 from ivrd.cli.settings import settings
 from ivrd.cli.tables import print_table
 from ivrd.config import Config, Dunning
 from ivrd.dunning import campaigns, reports
-from ivrd.dunning.campaign import campaign_from, load_campaign
+from ivrd.dunning.campaign import Campaign, campaign_from, load_campaign
+from ivrd.dunning.campaign_prompts import unspoken
 from ivrd.dunning.choose import choose_targets
 from ivrd.dunning.columns import CAMPAIGN_STATES, OUTCOMES, PERSONS, TARGET_STATES, word
 from ivrd.dunning.list_reports import target_list
@@ -45,11 +47,17 @@ from ivrd.dunning.person import plain
 from ivrd.dunning.reasons import reason
 from ivrd.dunning.reports import Standing, Which
 from ivrd.dunning_settings import campaign_defaults, number_plan
+from ivrd.errors import CampaignError
+from ivrd.store.engine import Store
 from ivrd.store.states import CampaignState, TargetState
 
 _skip_bad = click.option("--skip-bad", metavar="FILE",
                          type=click.Path(dir_okay=False, path_type=Path),
                          help="Write refused rows there, and take the others.")  # fmt: skip
+_posted_at = click.option("--posted-at", metavar="TIME",
+                          help='Until when the payments in the list were posted, as'
+                          ' "2026-11-22 06:00", or 6h for six hours ago.'
+                          "  [default: the campaign's posted_at]")  # fmt: skip
 
 
 @click.group()
@@ -60,9 +68,12 @@ def campaign() -> None:
 @campaign.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_skip_bad
+@_posted_at
 @json_option
 @click.pass_obj
-def new(config_file: Path, file: Path, skip_bad: Path | None, as_json: bool) -> None:
+def new(
+    config_file: Path, file: Path, skip_bad: Path | None, posted_at: str | None, as_json: bool
+) -> None:
     """Make a campaign from FILE; it is not started yet.
 
     Its debtors are chosen from the billing data, or taken from the list that the file names.
@@ -71,10 +82,16 @@ def new(config_file: Path, file: Path, skip_bad: Path | None, as_json: bool) -> 
     dunning = _dunning(config)
     with own_store(config) as store:
         now = store.now()
-        made = load_campaign(file, campaign_defaults(config, dunning), now)
+        defaults = replace(campaign_defaults(config, dunning), voices=voices_of(config))
+        made = load_campaign(file, defaults, now)
         listed = list_of(made, file)
-        if skip_bad is not None and listed is None:
-            raise click.UsageError("--skip-bad belongs to a campaign whose file names its list")
+        if listed is None and (skip_bad is not None or posted_at is not None):
+            option = "--skip-bad" if skip_bad is not None else "--posted-at"
+            raise click.UsageError(f"{option} belongs to a campaign whose file names its list")
+        if listed is not None:
+            posted = instant(posted_at, now, config.zone) if posted_at else _posted_of(made)
+            may_be_true(made, posted, now.astimezone(config.zone))
+            made = made.posted(posted)
         found = read_list(config, made, listed, now, skip_bad) if listed else None
         with debtors_of(config, made, found) as rows:
             act(
@@ -87,7 +104,9 @@ def new(config_file: Path, file: Path, skip_bad: Path | None, as_json: bool) -> 
         return
     click.echo(f"campaign {made.name} is made{filled_words(filled, found, skip_bad)}")
     if filled is None:
-        click.echo(f"next: `ivrd campaign import {made.name} FILE`")
+        asked = made.kind == "dunning" and _posted_of(made) is None
+        more = " --posted-at TIME" if asked else ""
+        click.echo(f"next: `ivrd campaign import {made.name} FILE{more}`")
     else:
         click.echo(f"next: `ivrd campaign start {made.name}`, and lines with `ivrd dunning start`")
 
@@ -99,8 +118,7 @@ def new(config_file: Path, file: Path, skip_bad: Path | None, as_json: bool) -> 
 @click.option("--add", "how", flag_value="add", help="The list is more debtors.")
 @click.option("--whole", "how", flag_value="whole",
               help="The list is all debtors: who is missing on it has paid.")  # fmt: skip
-@click.option("--posted-at", metavar="TIME",
-              help="Until when its payments were posted.  [default: the campaign's]")  # fmt: skip
+@_posted_at
 @json_option
 @click.pass_obj
 def import_debtors(
@@ -120,7 +138,7 @@ def import_debtors(
         into = campaign_from(row["settings"])
         may_import(row, into, how, posted_at)
         posted = instant(posted_at, now, config.zone) if posted_at else row["posted_at"]
-        may_be_true(into, posted, now)
+        may_be_true(into, posted, now.astimezone(config.zone))
         found = read_list(config, into, file, now, skip_bad)
         intend(
             store, "campaign.import",
@@ -259,6 +277,8 @@ def _dunning(config: Config) -> Dunning:
 def _bring(config_file: Path, name: str, to: CampaignState, do: str, *, as_json: bool) -> None:
     config = settings(config_file)
     with own_store(config) as store:
+        if to is CampaignState.RUNNING:
+            _can_be_spoken(config, store, name)
         act(
             store, f"campaign.{do}", {"campaign": name},
             lambda tx, at, _by: campaigns.bring(tx, name, to, at),
@@ -269,6 +289,18 @@ def _bring(config_file: Path, name: str, to: CampaignState, do: str, *, as_json:
         print_json({"campaign": name, "state": to.value, "left": standing.left})
         return
     click.echo(f"{name} is {word(to, CAMPAIGN_STATES, 'en')}, {standing.left} left to call")
+
+
+def _can_be_spoken(config: Config, store: Store, name: str) -> None:
+    """Refuse a campaign of which a prompt is not in the voice library any more."""
+    row = store.read(lambda tx: campaigns.campaign_row(tx, name))
+    problems = unspoken(campaign_from(row["settings"]), voices_of(config))
+    if problems:
+        raise CampaignError(problems)
+
+
+def _posted_of(made: Campaign) -> datetime | None:
+    return made.from_list.posted_at if made.from_list else None
 
 
 def _print_standing(one: Standing, config: Config) -> None:

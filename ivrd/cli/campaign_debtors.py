@@ -104,8 +104,12 @@ def may_import(row: Any, into: Campaign, how: str | None, posted_at: str | None)
 
 def may_be_true(into: Campaign, posted_at: datetime | None, now: datetime) -> None:
     """Refuse a list that is too old, or newer than now: nobody on it would be called."""
-    if posted_at is None or into.kind == "notice":
+    if into.kind == "notice" or into.from_list is None:
         return
+    if posted_at is None:
+        raise click.UsageError("neither the campaign's file nor --posted-at says until when this"
+                               " list's payments were posted; say it, as in --posted-at"
+                               f' "{now - timedelta(hours=6):%Y-%m-%d %H:%M}"')  # fmt: skip
     if posted_at > now:
         raise click.BadParameter("payments cannot have been posted until a time to come")
     if now - posted_at >= timedelta(hours=into.max_age_h):

@@ -52,6 +52,11 @@ def billing_reader(config: Config) -> Iterator[BillingReader]:
         reader.database.engine.dispose()
 
 
+def voices_of(config: Config) -> Voices:
+    """Return the voice library of ivrd.toml. Raises `ProblemsError`."""
+    return load_voices(config, load_mapping(config.mapping))
+
+
 def enquiry_flow(config: Config) -> Flow:
     """Load and prove the enquiry flow; no database is asked. Raises `ProblemsError`."""
     return load_enquiry(config, *_at_hand(config))

@@ -156,6 +156,7 @@ def reminder_facts(
 ) -> dict[str, Json]:
     """Return `FACTS` of a call about a reminder with the far end `number`, in E.164."""
     campaign = reminder.campaign
+    notice = campaign.notice if campaign.kind == "notice" else None
     return {
         "attempt": reminder.attempt,
         "account": reminder.account,
@@ -165,9 +166,9 @@ def reminder_facts(
         "confirm_by_digits": campaign.message.confirm == "digits",
         "by_password": by_password,
         "can_transfer": can_transfer,
-        "notice": reminder.notice,
-        "notice_date": "",
-        "check_holder": False,
+        "notice": notice.prompt if notice else "",
+        "notice_date": notice.date.isoformat() if notice and notice.date else "",
+        "check_holder": notice is not None and notice.to_holder,
         "rings_back": rings_back,
     }
 

@@ -24,7 +24,8 @@ def load_campaign(path: Path, defaults: CampaignDefaults, now: datetime) -> Camp
     """Load and check a campaign file; what it does not say is taken from `defaults`.
 
     Raises `CampaignError` with all problems: file, line, key, what was expected, nearest name.
-    A file whose hours are never open within its policy is refused with the reason.
+    A file whose hours are never open within its policy is refused with the reason. A notice is
+    not spoken after its day.
     """
     file = TomlFile(path, CampaignError)
     here = now.astimezone(defaults.zone)
@@ -37,4 +38,5 @@ def load_campaign(path: Path, defaults: CampaignDefaults, now: datetime) -> Camp
     problems = problems_in(campaign, file, defaults, here)
     if problems:
         raise CampaignError(problems)
-    return campaign
+    message = campaign.message.model_copy(update={"stale_after": campaign.last_day})
+    return campaign.model_copy(update={"message": message})

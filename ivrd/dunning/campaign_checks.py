@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 
 from ivrd.dunning.campaign_form import Campaign, CampaignDefaults
 from ivrd.dunning.campaign_meets import Span, why_never
+from ivrd.dunning.campaign_prompts import unspoken
 from ivrd.dunning.hours import Holidays, Windows
 from ivrd.errors import Problem, nearest
 from ivrd.toml_file import TomlFile
@@ -19,6 +20,7 @@ def problems_in(
     found = [
         *_whom(campaign, file),
         *_names(campaign, file, defaults),
+        *(unspoken(campaign, defaults.voices, file) if defaults.voices else ()),
         *_hours(campaign, file),
         *_days(campaign, file, now),
     ]
@@ -29,8 +31,8 @@ def problems_in(
 def _never(
     campaign: Campaign, file: TomlFile, defaults: CampaignDefaults, now: datetime
 ) -> Iterator[Problem]:
-    when, stale = campaign.when, campaign.message.stale_after
-    ends = [end for end in (when.end, _end_of(stale, now) if stale else None) if end]
+    when, last = campaign.when, campaign.last_day
+    ends = [end for end in (when.end, _end_of(last, now) if last else None) if end]
     span = Span(
         when.windows(), Holidays(when.holidays), max(now, when.start) if when.start else now,
         min(ends, default=None), defaults.zone,
@@ -51,19 +53,29 @@ def _whom(campaign: Campaign, file: TomlFile) -> Iterator[Problem]:
     if not campaign.choose and not campaign.from_list:
         yield file.problem((), "nothing says whom it calls", expected="[choose] or [list]",
                            rule="whom")  # fmt: skip
-    if campaign.kind == "notice" and campaign.notice is None:
-        yield file.problem(("kind",), "a notice without a text", expected="[notice] with text",
-                           rule="notice")  # fmt: skip
     if campaign.kind == "dunning" and campaign.notice:
         yield file.problem(("notice",), "is spoken only by a notice campaign",
                            expected='kind = "notice"', rule="no-use")  # fmt: skip
-    if "digits_of" in file.data.get("message", {}) and campaign.message.confirm == "key":
-        yield file.problem(("message", "digits_of"), "is asked for only where digits confirm",
-                           expected='confirm = "digits"', rule="no-use")  # fmt: skip
+    if campaign.kind == "notice":
+        yield from _of_a_notice(campaign, file)
     if campaign.retry.per_day > campaign.retry.per_week:
         yield file.problem(("retry", "per_day"), f"{campaign.retry.per_day} are more than "
                            f"{campaign.retry.per_week} in a week",
                            expected="at most per_week", rule="limits")  # fmt: skip
+
+
+def _of_a_notice(campaign: Campaign, file: TomlFile) -> Iterator[Problem]:
+    said = file.data.get("message", {})
+    if campaign.notice is None:
+        yield file.problem(("kind",), "a notice without a message",
+                           expected='[notice] with prompt = "notice_supply", or another prompt',
+                           rule="notice")  # fmt: skip
+    elif "confirm" in said and not campaign.notice.to_holder:
+        yield file.problem(("message", "confirm"), "nobody is asked to confirm for this notice",
+                           expected="[notice] to_holder = true", rule="no-use")  # fmt: skip
+    if "how_to_pay" in said:
+        yield file.problem(("message", "how_to_pay"), "is not spoken in a notice",
+                           expected="left out", rule="no-use")  # fmt: skip
 
 
 def _names(campaign: Campaign, file: TomlFile, defaults: CampaignDefaults) -> Iterator[Problem]:
@@ -83,18 +95,6 @@ def _names(campaign: Campaign, file: TomlFile, defaults: CampaignDefaults) -> It
         if known and name not in known:
             yield file.problem(key, f"no {what} {name!r}", expected=" or ".join(sorted(known)),
                                nearest=nearest(name, known), rule="unknown-name")  # fmt: skip
-    texts = campaign.notice.text if campaign.notice and campaign.kind == "notice" else {}
-    for lang in campaign.languages:
-        if texts and lang not in texts:
-            yield file.problem(("notice", "text"), f"no text in {lang}",
-                               expected="one in each of " + ", ".join(campaign.languages),
-                               nearest=nearest(lang, texts), rule="language")  # fmt: skip
-    for lang in texts:
-        if lang not in campaign.languages:
-            yield file.problem(("notice", "text", lang), "the campaign does not speak this",
-                               expected="one of " + ", ".join(campaign.languages),
-                               nearest=nearest(lang, campaign.languages),
-                               rule="language")  # fmt: skip
     for index, line in enumerate(campaign.lines):
         if line in campaign.lines[:index]:
             yield file.problem(("lines", index), f"line {line} is there twice", rule="twice")
@@ -126,10 +126,12 @@ def _hours(campaign: Campaign, file: TomlFile) -> Iterator[Problem]:
 def _days(campaign: Campaign, file: TomlFile, now: datetime) -> Iterator[Problem]:
     when = campaign.when
     stale = campaign.message.stale_after
+    notice_day = campaign.notice.date if campaign.notice else None
     places: list[tuple[tuple[str, str], datetime | None]] = [
         (("when", "start"), when.start),
         (("when", "end"), when.end),
         (("message", "stale_after"), _end_of(stale, now) if stale else None),
+        (("notice", "date"), _end_of(notice_day, now) if notice_day else None),
     ]
     for key, instant in places:
         # a day alone counts whole: a start of today is not past
@@ -142,8 +144,8 @@ def _days(campaign: Campaign, file: TomlFile, now: datetime) -> Iterator[Problem
                                expected=f"later than {_told(when.start)}",
                                rule="order")  # fmt: skip
     begins = max(now, when.start) if when.start else now
-    if campaign.from_list and campaign.kind == "dunning":
-        posted = campaign.from_list.posted_at
+    posted = campaign.from_list.posted_at if campaign.from_list else None
+    if posted and campaign.kind == "dunning":
         if posted > now:
             yield file.problem(("list", "posted_at"), "is in the future",
                                expected="when the payments in the list were posted last",
@@ -151,7 +153,8 @@ def _days(campaign: Campaign, file: TomlFile, now: datetime) -> Iterator[Problem
         elif posted + timedelta(hours=campaign.max_age_h) < begins:
             yield file.problem(("list", "posted_at"), "is too old when the campaign begins",
                                expected=f"at most {campaign.max_age_h:g} hours (max_age_h) before "
-                               f"{_told(begins)}", rule="stale")  # fmt: skip
+                               f"{_told(begins)}; or leave it out, and say it with --posted-at",
+                               rule="stale")  # fmt: skip
 
 
 def _is_today(instant: datetime, now: datetime) -> bool:

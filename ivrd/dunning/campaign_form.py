@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -24,6 +24,9 @@ from ivrd.dunning.case import GateRules
 from ivrd.dunning.holiday_calendar import HolidayCalendar
 from ivrd.dunning.hours import WEEKDAYS, Windows, parse_span
 from ivrd.dunning.retry import PromiseRules, RetryRules, Rules
+
+if TYPE_CHECKING:
+    from ivrd.prompts import Voices
 
 _NUMBER = re.compile(r"\+?[0-9]{1,15}")
 _RANGE = re.compile(r"(\+?[0-9]{1,15})\s*-\s*(\+?[0-9]{1,15})")
@@ -48,6 +51,9 @@ class CampaignDefaults:
 
     calendar: HolidayCalendar | None = None
     """The holidays; without it they are not looked at here, only by the gate."""
+
+    voices: Voices | None = None
+    """The voice library that speaks; without it no prompt is looked for."""
 
     def keys(self) -> dict[str, Any]:
         """Return what stands for the keys that a campaign file leaves out."""
@@ -114,6 +120,8 @@ Window: TypeAlias = Annotated[str, AfterValidator(_window)]
 Instant: TypeAlias = Annotated[datetime, BeforeValidator(_instant)]
 End: TypeAlias = Annotated[datetime, BeforeValidator(_end)]
 Word: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
+PromptId: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Day: TypeAlias = date
 
 
 class When(Rules):
@@ -166,19 +174,24 @@ class Message(Rules):
     """The last day on which it may be spoken, where the debtor is."""
 
     confirm: Literal["key", "digits"] = "key"
-    """How the person shows to be the holder, before anything private is spoken."""
+    """How the person shows to be the holder, before anything private is spoken; ``digits`` asks
+    for what [enquiry] of ivrd.toml says by proof and last_digits_of."""
 
-    digits_of: Literal["identity", "agreement"] = "identity"
-    """With ``digits``: the number whose last digits the person keys."""
-
-    how_to_pay: str = Field(default="how_to_pay", pattern=r"^[a-z][a-z0-9_]*$")
-    """The sentence, of the voice library, that says how to pay."""
+    how_to_pay: PromptId = "how_to_pay"
+    """The prompt, of the voice library, that says how to pay."""
 
 
 class Notice(Rules):
-    """[notice]: the message of a notice campaign, by language."""
+    """[notice]: the message of a notice campaign."""
 
-    text: dict[str, Annotated[str, Field(min_length=1, max_length=1000)]] = Field(min_length=1)
+    prompt: PromptId
+    """The message: a prompt of the voice library, in each language of the campaign."""
+
+    date: Day | None = None
+    """The day that the notice is about, spoken behind the message."""
+
+    to_holder: bool = False
+    """Whether it is told only to who confirms being the holder, as a debt is."""
 
 
 class Choose(Rules):
@@ -205,8 +218,9 @@ class Choose(Rules):
 class ListRules(Rules):
     """[list]: the debtors come from a file, by `ivrd campaign import`."""
 
-    posted_at: Instant
-    """Until when payments were posted when the list was made (product D3)."""
+    posted_at: Instant | None = None
+    """Until when payments were posted when the list was made (product D3); else it is said when
+    the list is imported."""
 
     file: Path | None = None
     """The list itself, taken from the campaign file's folder; else it is named at the import."""
@@ -245,6 +259,18 @@ class Campaign(Rules):
     when: When = When()
     retry: RetryRules = RetryRules()
     promise: PromiseRules = PromiseRules()
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which the message may be spoken; of a notice, the day it is about."""
+        return self.message.stale_after or (self.notice.date if self.notice else None)
+
+    def posted(self, at: datetime | None) -> Campaign:
+        """Return the campaign with this as the time until which its list's payments are posted."""
+        if self.from_list is None:
+            return self
+        listed = self.from_list.model_copy(update={"posted_at": at})
+        return self.model_copy(update={"from_list": listed})
 
     def settings(self) -> dict[str, Any]:
         """Return the campaign as JSON keeps it; `campaign_from` reads it back."""

@@ -10,8 +10,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ivrd.dunning.campaign import Campaign, campaign_from
-from ivrd.errors import Problem, nearest
-from ivrd.prompts import Voices
 from ivrd.store.states import COSTS_NOTHING, CampaignState, TargetState
 from ivrd.store.tables import attempts, campaigns, decisions, targets
 
@@ -45,38 +43,6 @@ class Reminder:
     listed: Listed
     zone: ZoneInfo | None = None
     other_numbers: bool = False
-
-    @property
-    def notice(self) -> str:
-        """The id of the prompt with the message of a notice campaign; "" for a debt."""
-        return notice_prompt(self.campaign)
-
-
-def notice_prompt(campaign: Campaign) -> str:
-    """Return the id of a notice campaign's prompt, ``notice_`` and its name; "" for a debt."""
-    if campaign.kind != "notice":
-        return ""
-    return f"notice_{campaign.name.lower().replace('-', '_').replace('.', '_')}"
-
-
-def unspoken(campaign: Campaign, voices: Voices) -> list[Problem]:
-    """Return the prompts that a campaign names and that are not there, in each of its languages.
-
-    A call that came upon one would end with an apology.
-    """
-    notice = notice_prompt(campaign)
-    wanted, key = (
-        (notice, "name") if notice else (campaign.message.how_to_pay, "message.how_to_pay")
-    )
-    return [
-        Problem(
-            f"no prompt {wanted!r} in {lang}", key=key,
-            expected=f"{wanted} in voice_prompts/{lang}/prompts.toml, and its voice file",
-            nearest=nearest(wanted, voices.ids(lang)), rule="prompt",
-        )
-        for lang in campaign.languages
-        if lang in voices.languages and wanted not in voices.ids(lang)
-    ]  # fmt: skip
 
 
 _the_attempt = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
@@ -222,3 +223,71 @@ def test_an_import_shows_how_far_it_is(invoke: Invoke, config: Path) -> None:
         terminal.see("Writing debtors")
         terminal.see("3,000 debtors")
         assert terminal.ended() == 0
+
+
+def test_a_list_needs_to_know_until_when_it_is_true(invoke: Invoke, config: Path) -> None:
+    made = invoke(config, "campaign", "new", str(campaign_file(config, "listed", "[list]\n")))
+    assert "`ivrd campaign import listed FILE --posted-at TIME`" in made.stdout
+    file = str(list_file(config, "1,88610001,12.50"))
+    refused = invoke(config, "campaign", "import", "listed", file)
+    assert refused.exit_code == 2
+    assert "neither the campaign's file nor --posted-at says" in refused.stderr
+    assert in_store(config, lambda tx: tx.execute(select(tables.targets.c.id)).all()) == []
+    told(invoke, config, "campaign", "import", "listed", file, "--posted-at", POSTED.isoformat())
+    shown = told(invoke, config, "campaign", "show", "listed")
+    assert datetime.fromisoformat(shown["posted_at"]) == POSTED
+    assert invoke(config, "campaign", "start", "listed").exit_code == 0
+
+
+def test_a_campaign_that_names_its_list_is_told_its_time_when_it_is_made(
+    invoke: Invoke, config: Path
+) -> None:
+    list_file(config, "1,88610001,12.50")
+    file = str(campaign_file(config, "listed", '[list]\nfile = "list.csv"\n'))
+    refused = invoke(config, "campaign", "new", file)
+    assert refused.exit_code == 2
+    assert "--posted-at" in refused.stderr
+    assert told(invoke, config, "campaign", "list") == []
+    old = invoke(config, "campaign", "new", file, "--posted-at", "3d")
+    assert "more than 24 hours ago" in old.stderr
+    told(invoke, config, "campaign", "new", file, "--posted-at", POSTED.isoformat())
+    shown = told(invoke, config, "campaign", "show", "listed")
+    assert datetime.fromisoformat(shown["posted_at"]) == POSTED
+
+
+# -- notices ---------------------------------------------------------------------------------------
+
+NOTICE = 'kind = "notice"\n[list]\n[notice]\nprompt = "{}"\n'
+
+
+def test_a_notice_goes_by_a_prompt_that_is_there(invoke: Invoke, config: Path) -> None:
+    misspelt = campaign_file(config, "wrong", NOTICE.format("notice_suply"))
+    refused = invoke(config, "campaign", "new", str(misspelt))
+    assert refused.exit_code == 2
+    assert f"{misspelt}:5: notice.prompt: no prompt 'notice_suply' in zh-CN" in refused.stderr
+    assert "`ivrd prompts make`" in refused.stderr
+    assert "did you mean 'notice_supply'?" in refused.stderr
+    made = invoke(
+        config, "campaign", "new", str(campaign_file(config, "off", NOTICE.format("notice_supply")))
+    )
+    assert made.exit_code == 0, made.output
+    assert "`ivrd campaign import off FILE`" in made.stdout
+    told(invoke, config, "campaign", "import", "off", str(list_file(config, "1,88610001,1")))
+    assert invoke(config, "campaign", "start", "off").exit_code == 0
+
+
+def test_a_prompt_that_has_gone_is_told_when_the_campaign_is_started(
+    invoke: Invoke, config: Path
+) -> None:
+    invoke(config, "campaign", "new", str(campaign_file(config)))
+    in_store(config, lambda tx: tx.execute(update(tables.campaigns).values(
+        settings=_pays_by(tx.execute(select(tables.campaigns.c.settings)).scalar_one(), "gone")
+    )))  # fmt: skip
+    refused = invoke(config, "campaign", "start", "arrears")
+    assert refused.exit_code == 2
+    assert "message.how_to_pay: no prompt 'gone' in zh-CN" in refused.stderr
+    assert told(invoke, config, "campaign", "show", "arrears")["state"] == "new"
+
+
+def _pays_by(settings: dict[str, Any], prompt: str) -> dict[str, Any]:
+    return {**settings, "message": {**settings["message"], "how_to_pay": prompt}}

@@ -20,6 +20,8 @@ from ivrd.dunning.hours import Windows
 from ivrd.dunning.policy import Policy, ready_policies
 from ivrd.dunning.retry import RetryRules
 from ivrd.errors import CampaignError
+from ivrd.prompts import Voices
+from ivrd.resources import FLOWS, PROMPTS
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 5, 10, tzinfo=ZONE)
@@ -51,6 +53,7 @@ DEFAULTS = CampaignDefaults(
     lines=(5, 6, 7, 8),
     rules=GateRules(POLICIES),
     calendar=CALENDAR,
+    voices=Voices(PROMPTS, ["zh-CN", "en-US"], FLOWS / "sentences.toml"),
 )
 
 
@@ -120,7 +123,6 @@ def test_what_the_store_keeps_is_the_same_campaign(tmp_path: Path) -> None:
         most = 2
         [message]
         confirm = "digits"
-        digits_of = "agreement"
         stale_after = 2026-12-24
     """
     campaign = loaded(tmp_path, text)
@@ -128,11 +130,41 @@ def test_what_the_store_keeps_is_the_same_campaign(tmp_path: Path) -> None:
     assert campaign.settings()["list"]["posted_at"] == "2026-11-05T09:00:00+08:00"
 
 
+@pytest.mark.parametrize("year", [2026, 2027])
 @pytest.mark.parametrize("name", ["arrears", "list", "notice"])
-def test_the_examples_load(name: str) -> None:
-    now = datetime(2026, 11, 22, 8, tzinfo=ZONE)
+def test_the_examples_load_on_any_day(name: str, year: int) -> None:
+    now = datetime(year, 11, 22, 8, tzinfo=ZONE)
     campaign = load_campaign(EXAMPLES / f"{name}.toml", DEFAULTS, now)
     assert campaign_from(campaign.settings()) == campaign
+
+
+def test_a_notice_is_not_spoken_after_its_day(tmp_path: Path) -> None:
+    text = 'name = "a"\nkind = "notice"\n[list]\n[notice]\nprompt = "notice_supply"\n'
+    assert loaded(tmp_path, text).message.stale_after is None
+    text += "date = 2026-11-05\n"
+    notice = loaded(tmp_path, text)
+    assert notice.notice
+    assert notice.notice.date == notice.message.stale_after == date(2026, 11, 5)
+    text += "[message]\nstale_after = 2026-11-30\n"
+    assert loaded(tmp_path, text).message.stale_after == date(2026, 11, 30)
+
+
+def test_a_notice_with_hours_only_after_its_day_could_never_call(tmp_path: Path) -> None:
+    text = 'name = "a"\nkind = "notice"\n[list]\n[when]\nweekdays = []\n[notice]\n'
+    text += 'prompt = "notice_supply"\ndate = 2026-11-06\n'
+    with pytest.raises(CampaignError, match="no day from 2026-11-05 to 2026-11-07 has hours"):
+        loaded(tmp_path, text)
+
+
+def test_until_when_payments_are_posted_may_be_said_later(tmp_path: Path) -> None:
+    campaign = loaded(tmp_path, 'name = "a"\n[list]\n')
+    assert campaign.from_list
+    assert campaign.from_list.posted_at is None
+    said = campaign.posted(NOW).from_list
+    assert said
+    assert said.posted_at == NOW
+    chosen = loaded(tmp_path, 'name = "a"\n[choose]\n')
+    assert chosen.posted(NOW) == chosen
 
 
 def test_without_known_names_nothing_is_held_against_them(tmp_path: Path) -> None:

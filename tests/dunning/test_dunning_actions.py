@@ -21,8 +21,9 @@ from ivrd.billing.sample_tables import write_sample
 from ivrd.config import Config
 from ivrd.dunning.actions import FACTS, ReminderSettings, dunning_actions, reminder_facts
 from ivrd.dunning.campaign import campaign_from
+from ivrd.dunning.campaign_prompts import unspoken
 from ivrd.dunning.numbers import NumberPlan
-from ivrd.dunning.reminders import reminder_of, unspoken
+from ivrd.dunning.reminders import reminder_of
 from ivrd.enquiry import U_DOWN, U_NONE
 from ivrd.events import U_ERR, U_FAIL, U_OK, Json
 from ivrd.flow.actions import Answer
@@ -425,26 +426,34 @@ def test_facts_are_those_that_the_flow_knows(desk: Desk) -> None:
     assert None not in facts.values()
 
 
-@pytest.mark.parametrize(
-    ("name", "prompt"),
-    [("supply", "notice_supply"), ("water-off", "notice_water_off"), ("A.1", "notice_a_1")],
-)
-def test_notice_is_the_prompt_of_its_campaign(desk: Desk, name: str, prompt: str) -> None:
+def told_of_notice(desk: Desk, **notice: Any) -> tuple[Json, Json, Json]:
+    """Return what the flow is told of a notice: prompt, day, and whether it asks for the holder."""
+    if notice:
+        desk.settings_are(kind="notice", notice=notice)
     reminder = desk.store.read(lambda tx: reminder_of(tx, "a1"))
-    assert reminder.notice == ""
-    notice = reminder.campaign.model_copy(update={"kind": "notice", "name": name})
-    assert replace(reminder, campaign=notice).notice == prompt
+    facts = reminder_facts(reminder, NUMBER, by_password=False, can_transfer=False)
+    return facts["notice"], facts["notice_date"], facts["check_holder"]
+
+
+def test_notice_is_what_its_campaign_says(desk: Desk) -> None:
+    assert told_of_notice(desk) == ("", "", False)
+    assert told_of_notice(desk, prompt="notice_supply") == ("notice_supply", "", False)
+    whole = {"prompt": "notice_due", "date": "2026-12-01", "to_holder": True}
+    assert told_of_notice(desk, **whole) == ("notice_due", "2026-12-01", True)
 
 
 def test_prompt_that_a_campaign_names_and_nobody_has_recorded_is_told(desk: Desk) -> None:
     voices = Voices(PROMPTS, ["zh-CN", "en-US"], FLOWS / "sentences.toml")
     debt = desk.store.read(lambda tx: reminder_of(tx, "a1")).campaign
     assert unspoken(debt, voices) == []
-    supply = debt.model_copy(update={"kind": "notice", "name": "supply"})
+    supply = campaign_from(
+        {**debt.settings(), "kind": "notice", "notice": {"prompt": "notice_supply"}}
+    )
     assert unspoken(supply, voices) == []
-    other = supply.model_copy(update={"name": "suply", "languages": ["zh-CN", "en-US"]})
-    told = unspoken(other, voices)
-    assert [(one.key, one.nearest) for one in told] == [("name", "notice_supply")] * 2
+    misspelt = {"notice": {"prompt": "notice_suply"}, "languages": ["zh-CN", "en-US"]}
+    told = unspoken(campaign_from({**supply.settings(), **misspelt}), voices)
+    assert [(one.key, one.nearest) for one in told] == [("notice.prompt", "notice_supply")] * 2
+    assert all("`ivrd prompts make`" in str(one) for one in told)
     message = debt.message.model_copy(update={"how_to_pay": "how_to_pey"})
     told = unspoken(debt.model_copy(update={"message": message}), voices)
     assert [(one.key, one.nearest) for one in told] == [("message.how_to_pay", "how_to_pay")]
