@@ -16,6 +16,7 @@ from ivrd.billing.sample_tables import Layout, profile_for, write_sample
 from tests.billing.places import KINDS, SERVERS, BillingServer, copy_tables, reader_engine
 
 TODAY = date(2026, 11, 5)
+LAST = "2026-10"
 LAYOUTS: tuple[Layout, ...] = ("wide", "narrow")
 
 

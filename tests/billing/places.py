@@ -160,7 +160,7 @@ def copy_tables(file: Path, url: str) -> None:
 
 def reader_engine(url: str, **options: float) -> Engine:
     """Open a billing database as ivrd does."""
-    password = None if url.startswith("sqlite") else "BILLING"
+    password = "BILLING" if "//reader@" in url else None
     return engine_from(
         url, password_env=password, environment={"BILLING": PASSWORD}, **options  # type: ignore[arg-type]  # only numbers
     )  # fmt: skip
