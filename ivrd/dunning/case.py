@@ -43,6 +43,8 @@ class Reason(StrEnum):
     """There is an allow list, and the number is not on it."""
     NO_CONSENT = "no_consent"
     """A profile wants the person's consent, and there is none."""
+    CAMPAIGN_OVER = "campaign_over"
+    """The campaign's end is past."""
     MESSAGE_STALE = "message_stale"
     BILLING_STALE = "billing_stale"
     """What is known of the debt is too old."""
@@ -143,6 +145,8 @@ class Case:
     posted_at: datetime | None = None
     max_age_h: float = 24.0
     stale_after: datetime | None = None
+    ends: datetime | None = None
+    """From when on its campaign calls nobody."""
     consent: bool = False
     source: Literal["account", "list"] = "account"
     """Where the number is from; with a list, `posted_at` must be given for a dunning call."""

@@ -31,6 +31,7 @@ from ivrd.dunning.case import OF_NUMBER, WIDE, Case, Held, Reason
 from ivrd.dunning.gate import Gate
 from ivrd.dunning.hours import Holidays
 from ivrd.dunning.reminders import Listed, Reminder
+from ivrd.dunning.retry import Why
 from ivrd.dunning.running import Campaigns, Running
 from ivrd.errors import BillingDown, BillingError, BillingSlow
 from ivrd.events import Data
@@ -160,6 +161,8 @@ class Claims:
             return self._waits(
                 running, Nobody("its start has not come", running.campaign.when.start)
             )
+        if running.campaign.when.end and now >= running.campaign.when.end:
+            self._store.transact(lambda tx: tx.execute(_over, {"campaign": running.id, "now": now}))
         nobody: list[Nobody] = []
         for zone in self._store.read(lambda tx: _zones(tx, running.id)):
             asleep = self._asleep.get((running.id, zone))
@@ -262,6 +265,7 @@ def case_of(
         max_age_h=campaign.max_age_h,
         consent=campaign.consent,
         stale_after=_end_of(campaign.message.stale_after, zone),
+        ends=campaign.when.end,
         source="list" if listed else "account",
     )
 
@@ -333,6 +337,12 @@ _end = (
     .where(_a.id == bindparam("campaign"), _a.state == CampaignState.RUNNING.value)
     .values(state=CampaignState.DONE.value, ended_at=bindparam("now"))
 )
+_over = (
+    update(tables.targets)
+    .where(_of_campaign, _t.state.in_([TargetState.WAITING.value, TargetState.PROMISED.value]))
+    .values(state=TargetState.EXHAUSTED.value, why=Why.OVER.value, ended_at=bindparam("now"))
+)
+"""All at once, where a campaign's end has come: one by one they would be asked for in vain."""
 _free = update(tables.targets).where(_t.id == bindparam("target"))
 _free = _free.values(held=None, held_detail=None)
 
@@ -403,7 +413,7 @@ def _hold(tx: Connection, row: Row[Any], held: Held, now: datetime) -> None:
     elif held.final:
         what, next_at = "ended", now
         state = TargetState.SETTLED if held.reason is Reason.SETTLED else TargetState.EXCLUDED
-        if held.reason is Reason.MESSAGE_STALE:
+        if held.reason in {Reason.MESSAGE_STALE, Reason.CAMPAIGN_OVER}:
             state = TargetState.EXHAUSTED
         values |= {"state": state.value, "why": held.reason.value, "ended_at": now}
         if state is TargetState.SETTLED:

@@ -383,6 +383,7 @@ _LISTS = frozenset({Note.DO_NOT_CALL, Note.WRONG_NUMBER})
 
 _ENDS = {
     Reason.SETTLED: TargetState.SETTLED,
+    Reason.CAMPAIGN_OVER: TargetState.EXHAUSTED,
     Reason.MESSAGE_STALE: TargetState.EXHAUSTED,
 }
 """How a debtor ends whom the gate holds for good; all others are excluded."""

@@ -54,8 +54,7 @@ class Judge:
         for policy in self._in_force(case.profiles, day):
             if policy.hours is not None:
                 ends.append(Hours(policy.hours, case.zone).closes_at(now, latest))
-        if case.stale_after is not None:
-            ends.append(case.stale_after)
+        ends += [at for at in (case.stale_after, case.ends) if at is not None]
         if case.kind == "dunning":
             ends += [at + timedelta(hours=case.max_age_h) for at in _ages(case) if at is not None]
         return min(ends)
@@ -196,6 +195,9 @@ def _ages(case: Case) -> tuple[datetime | None, ...]:
 
 def _truth(case: Case, now: datetime) -> Iterator[Held]:
     """Hold what is no longer true: the message, the data it is made of, the debt itself."""
+    if case.ends is not None and now >= case.ends:
+        yield Held(Reason.CAMPAIGN_OVER, f"the campaign ended at {_told(case.ends, case.zone)}",
+                   final=True)  # fmt: skip
     if case.stale_after is not None and now >= case.stale_after:
         yield Held(Reason.MESSAGE_STALE, "the message is out of date since"
                    f" {_told(case.stale_after, case.zone)}", final=True)  # fmt: skip

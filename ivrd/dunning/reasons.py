@@ -16,6 +16,7 @@ REASONS: Words = {
     "do_not_call": ("on the do-not-call list", "在免呼名单中"),
     "not_allowed": ("not on the allow list", "不在允许名单中"),
     "no_consent": ("no consent to calls by machine", "未同意自动呼叫"),
+    "campaign_over": ("the campaign's end is past", "任务已到期"),
     "message_stale": ("the message is out of date", "消息已过期"),
     "billing_stale": ("what is known of the debt is too old", "欠费数据过旧"),
     "settled": ("paid since", "已缴清"),

@@ -332,6 +332,19 @@ def test_hours_end_and_nobody_is_dialled_after_them(node: DunningOffice) -> None
         assert (630 if weekend else 570) <= minute < 720 or 900 <= minute < 1200, at
 
 
+def test_campaign_whose_end_has_come_calls_nobody_and_is_done(node: DunningOffice) -> None:
+    node.campaign(CAMPAIGN + "[when]\nend = 2026-11-23T15:30:00+08:00\n")
+    behind(node, RICH, Does.NO_ANSWER)
+    behind(node, OLD, Does.NO_ANSWER)
+    node.outbound.dialler.start([1, 2])
+    node.clock.run_for(2 * 86400)
+    began = [row["began_at"].astimezone(MONDAY.tzinfo) for row in node.rows(tables.attempts)]
+    assert began
+    assert max(began) < MONDAY.replace(hour=15, minute=30)
+    assert {row["state"] for row in node.rows(tables.targets)} == {"exhausted"}
+    assert campaign_state(node) == "done"
+
+
 def test_campaign_that_is_not_running_calls_nobody(node: DunningOffice) -> None:
     node.campaign(state=CampaignState.PAUSED)
     node.outbound.dialler.start([1])
