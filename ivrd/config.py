@@ -388,7 +388,8 @@ def _cards(config: Config, file: TomlFile) -> Iterator[Problem]:
             yield file.problem(("card", index, "name"), f"{card.name!r} is taken", rule="twice")
         seen.add(card.name)
     for key in {"proof", "last_digits_of"} & set(file.data["enquiry"]):
-        if config.enquiry.disclosure == "checked":
+        # called persons are asked for it too, where a campaign confirms by digits
+        if config.enquiry.disclosure == "checked" or config.dunning is not None:
             continue
         yield file.problem(("enquiry", key), "is asked for only where callers are checked",
                            expected='disclosure = "checked"', rule="no-use")  # fmt: skip

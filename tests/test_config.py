@@ -252,3 +252,9 @@ def test_settings_of_the_repository_are_good() -> None:
     assert isinstance(config, Config)
     assert config.flow_file.exists()
     assert config.mapping.exists()
+
+
+def test_the_proof_may_be_said_for_called_persons_alone(file: Path) -> None:
+    text = GOOD.replace('"open"', '"open"\nproof = "last-digits"')
+    file.write_text(f'{text}\n[dunning]\ncaller_id = "170"\n', encoding="utf-8")
+    assert load_config(file).enquiry.proof == "last-digits"
