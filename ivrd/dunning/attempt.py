@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 
-from ivrd.commands import Command, Play
+from ivrd.commands import Command, Dial, Play
 from ivrd.dunning.closing import AttemptResult
+from ivrd.errors import SpeechError
 from ivrd.events import (
     T_BUSY,
     T_EOF,
@@ -43,7 +44,6 @@ _LATE = (
     ("transferred", Outcome.TRANSFERRED),
     ("told_in_full", Outcome.TOLD),
     ("settled", Outcome.SETTLED),
-    ("machine", Outcome.MACHINE),
 )
 
 
@@ -54,10 +54,11 @@ class Follower:
         self._line = line
         self._done = done
         self._failed: Event | None = None
+        self._dialled = False
         self._answered = False
         self._machine = False
-        self._plays: dict[int, float] = {}
-        """Lengths of the message's plays, by their id."""
+        self._plays: dict[int, tuple[float, float]] = {}
+        """Of each play of the message, by its id: what comes before it, and its own length."""
         self._heard_s = 0.0
         self._length_s = 0.0
 
@@ -74,20 +75,33 @@ class Follower:
         elif name == T_EOF and event.id in self._plays:
             self._message_ended(event)
         for command in commands:
-            if isinstance(command, Play) and any(s.sentence in MESSAGE for s in command.sentences):
-                self._plays[command.id] = 0.0
+            if isinstance(command, Dial):
+                self._dialled = True
+            elif isinstance(command, Play) and any(
+                say.sentence in MESSAGE for say in command.sentences
+            ):
+                self._plays[command.id] = self._lengths_of(command)
+
+    def _lengths_of(self, play: Play) -> tuple[float, float]:
+        """Return the lengths now: when the play's end is told, the line may speak another."""
+        talk = self._line.talk
+        if talk is None:
+            return 0.0, 0.0
+        try:
+            spoken = [talk.service.voice.utterance(say, talk.call.lang) for say in play.sentences]
+        except SpeechError:
+            return 0.0, 0.0  # the line says so, and ends the call
+        aside = takewhile(lambda utterance: utterance.sentence not in MESSAGE, spoken)
+        before_s = sum(utterance.duration_s for utterance in aside)
+        return before_s, sum(utterance.duration_s for utterance in spoken) - before_s
 
     def _message_ended(self, event: Event) -> None:
         """Keep how much of the message was heard, of the play of which most was."""
-        talk = self._line.talk
-        if talk is None or event.id is None:
-            return
         heard = event.data.get("heard_s")
-        heard_s = float(heard) if isinstance(heard, (int, float)) else 0.0
-        aside = takewhile(lambda utterance: utterance.sentence not in MESSAGE, talk.spoken)
-        before_s = sum(utterance.duration_s for utterance in aside)
-        heard_s = max(0.0, heard_s - before_s)
-        length_s = sum(utterance.duration_s for utterance in talk.spoken) - before_s
+        if event.id is None or not isinstance(heard, (int, float)):
+            return
+        before_s, length_s = self._plays[event.id]
+        heard_s = max(0.0, heard - before_s)
         if heard_s >= self._heard_s:
             self._heard_s, self._length_s = heard_s, length_s
 
@@ -101,8 +115,8 @@ class Follower:
         if self._length_s:
             percent = min(100, round(100 * self._heard_s / self._length_s))
         return AttemptResult(
-            self._word(record, notes),
-            cause=_raw(self._failed),
+            self._word(notes),
+            cause=self._cause(record),
             call=record.call,
             answered=self._answered,
             confirmed="confirmed" in notes,
@@ -112,23 +126,29 @@ class Follower:
             notes=tuple(record.notes),
         )
 
-    def _word(self, record: CallRecord, notes: frozenset[str]) -> Outcome:
-        if self._machine:
+    def _word(self, notes: frozenset[str]) -> Outcome:
+        if self._machine and "confirmed" not in notes:  # a machine keys nothing
             return Outcome.MACHINE
         if not self._answered:
-            return self._unanswered(record)
+            return self._unanswered()
         for note, outcome in _LATE:
             if note in notes:
                 return outcome
-        if self._heard_s > 0:
+        if "confirmed" in notes or self._heard_s > 0:
             return Outcome.TOLD_IN_PART
         return Outcome.NOT_CONFIRMED
 
-    def _unanswered(self, record: CallRecord) -> Outcome:
+    def _cause(self, record: CallRecord) -> str | None:
+        """Return the raw cause; of a dial that the card said nothing of, who gave it up."""
+        if self._failed is None and self._dialled and not (self._answered or self._machine):
+            return f"given up by {record.ended_by}"
+        return _raw(self._failed)
+
+    def _unanswered(self) -> Outcome:
         event = self._failed
         if event is None:
-            # nobody said why: it was ended before, by the operator or by a fault of ours
-            return Outcome.NO_ANSWER if "no_answer" in record.notes else Outcome.CANCELLED
+            # given up by the operator, by time or by a fault: once dialled, it may have rung
+            return Outcome.NO_ANSWER if self._dialled else Outcome.CANCELLED
         if event.name == T_BUSY:
             return Outcome.BUSY
         if event.name == T_NOANS:

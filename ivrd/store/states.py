@@ -67,7 +67,7 @@ class Outcome(StrEnum):
     SETTLED = "settled"
     """Paid since: found right before anything private was spoken."""
     CANCELLED = "cancelled"
-    """Given up before anything rang: a caller came in first, the operator stopped it, we ended."""
+    """Given up before it was dialled: a caller came in first, the operator stopped it, we ended."""
     UNKNOWN = "unknown"
     """A crash in between: it may have rung, and counts as if it had."""
 
