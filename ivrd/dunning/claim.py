@@ -14,10 +14,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
-    Select,
     bindparam,
     func,
     insert,
@@ -125,7 +123,7 @@ class Claims:
         self._owed = owed
         self._facts = facts
         self._new_attempt = new_attempt
-        self._asleep: dict[tuple[int, str | None], Held] = {}
+        self._asleep: dict[tuple[int, str], Held] = {}
         """Campaigns of which the gate lets nobody in that time zone through, until when."""
         self._told: dict[int, str] = {}
         """What each campaign was last said to wait for."""
@@ -187,7 +185,7 @@ class Claims:
         return nobody
 
     def _in_zone(
-        self, running: Running, zone: str | None, slot: Slot, now: datetime
+        self, running: Running, zone: str, slot: Slot, now: datetime
     ) -> Claim | Nobody | None:
         """Return somebody of one time zone; None where all of it are through."""
         for looked, row in enumerate(self._due(running, zone, now)):
@@ -209,7 +207,7 @@ class Claims:
                 return Nobody(verdict.detail, verdict.until)
         return self._store.read(lambda tx: _next_due(tx, running.id, zone, now, running.home))
 
-    def _due(self, running: Running, zone: str | None, now: datetime) -> Iterator[Row[Any]]:
+    def _due(self, running: Running, zone: str, now: datetime) -> Iterator[Row[Any]]:
         """Yield debtors who are due, promises first, each once."""
         seen: set[int] = set()
         while True:
@@ -304,32 +302,21 @@ def _end_of(day: Any, zone: ZoneInfo) -> datetime | None:
 # -- the store's rows ------------------------------------------------------------------------------
 
 _of_campaign = _t.campaign == bindparam("campaign")
-_in_home = _of_campaign & _t.zone.is_(None)
-_in_zone = _of_campaign & (_t.zone == bindparam("zone"))
+_in_zone = _of_campaign & (_t.zone == bindparam("zone")) & (_t.state == bindparam("state"))
 
-
-def _due_in(zone: ColumnElement[bool]) -> Select[Any]:
-    return (
+# statements are made once: making one costs more than SQLite needs to answer it
+_due = (
         select(
             _t.id, _t.account, _t.person, _t.numbers, _t.number_at, _t.amount_fen, _t.months,
             _t.due, _t.lang, _t.zone, _t.held, _t.state,
         )
-        .where(zone, _t.state == bindparam("state"), _t.next_at <= bindparam("now"))
+        .where(_in_zone, _t.next_at <= bindparam("now"))
         .order_by(_t.next_at, _t.id)
         .limit(AT_ONCE)
-    )  # fmt: skip
-
-
-def _next_in(zone: ColumnElement[bool]) -> Select[Any]:
-    of_state = _t.state == bindparam("state")
-    return select(_t.next_at).where(zone, of_state).order_by(_t.next_at).limit(1)
-
-
-# statements are made once: making one costs more than SQLite needs to answer it
-_due_home, _due_zone = _due_in(_in_home), _due_in(_in_zone)
-_next_home, _next_zone = _next_in(_in_home), _next_in(_in_zone)
-_any_home = select(_t.id).where(_in_home).limit(1)
-_zone_after = select(func.min(_t.zone)).where(_of_campaign, _t.zone > bindparam("zone"))
+)  # fmt: skip
+_next = select(_t.next_at).where(_in_zone).order_by(_t.next_at, _t.id).limit(1)
+_first_zone = select(func.min(_t.zone)).where(_of_campaign)
+_zone_after = _first_zone.where(_t.zone > bindparam("zone"))
 _tell = update(tables.campaigns).where(_a.id == bindparam("campaign"))
 _tell = _tell.values(waits_for=bindparam("waits"))
 _end = (
@@ -347,47 +334,42 @@ _free = update(tables.targets).where(_t.id == bindparam("target"))
 _free = _free.values(held=None, held_detail=None)
 
 
-def _due_rows(tx: Connection, campaign: int, zone: str | None, now: datetime) -> list[Row[Any]]:
+def _due_rows(tx: Connection, campaign: int, zone: str, now: datetime) -> list[Row[Any]]:
     """Return some debtors who are due: those with a promise, then the longest due."""
-    query = _due_home if zone is None else _due_zone
     rows: list[Row[Any]] = []
     for state in (TargetState.PROMISED, TargetState.WAITING):
         values = {"campaign": campaign, "zone": zone, "state": state.value, "now": now}
-        rows.extend(tx.execute(query, values))
+        rows.extend(tx.execute(_due, values))
     return rows
 
 
-def _zones(tx: Connection, campaign: int) -> list[str | None]:
-    """Return the time zones of a campaign's debtors, the node's own (None) first.
+def _zones(tx: Connection, campaign: int) -> list[str]:
+    """Return the time zones of a campaign's debtors, the node's own ("") first.
 
     From zone to zone along the index: a campaign has a million debtors and a few zones.
     """
-    zones: list[str | None] = []
-    if tx.execute(_any_home, {"campaign": campaign}).first():
-        zones.append(None)
-    zone: str | None = ""
+    zones: list[str] = []
+    zone = tx.execute(_first_zone, {"campaign": campaign}).scalar()
     while zone is not None:
+        zones.append(zone)
         zone = tx.execute(_zone_after, {"campaign": campaign, "zone": zone}).scalar()
-        if zone is not None:
-            zones.append(zone)
     return zones
 
 
 def _next_due(
-    tx: Connection, campaign: int, zone: str | None, now: datetime, home: ZoneInfo
+    tx: Connection, campaign: int, zone: str, now: datetime, home: ZoneInfo
 ) -> Nobody | None:
     """Return when the next debtor of a zone is due; None where all of it are through."""
-    query = _next_home if zone is None else _next_zone
     of = {"campaign": campaign, "zone": zone}
     found: list[datetime] = []
     for state in (TargetState.WAITING, TargetState.PROMISED):
-        at = tx.execute(query, {**of, "state": state.value}).scalar()
+        at = tx.execute(_next, {**of, "state": state.value}).scalar()
         if at is not None:
             found.append(at)
     if found:
         at = max(min(found), now)
         return Nobody(f"the next debtor is due at {at.astimezone(home):%Y-%m-%d %H:%M}", at)
-    if tx.execute(query, {**of, "state": TargetState.CALLING.value}).scalar() is not None:
+    if tx.execute(_next, {**of, "state": TargetState.CALLING.value}).scalar() is not None:
         return Nobody("the last calls are under way")
     return None
 

@@ -227,7 +227,7 @@ def _values(campaign: int, row: TargetRow, now: datetime) -> dict[str, Any]:
         "campaign": campaign, "account": row.account, "person": row.person,
         "numbers": list(row.numbers), "amount_fen": row.amount_fen, "months": row.months,
         "due": row.due, "product": row.product, "customer_group": row.group,
-        "lang": row.lang, "zone": row.zone, "next_at": row.call_from or now,
+        "lang": row.lang, "zone": row.zone or "", "next_at": row.call_from or now,
         "state": (TargetState.EXCLUDED if out else TargetState.WAITING).value,
         "why": (row.refused or "number_invalid") if out else None,
         "ended_at": now if out else None,

@@ -112,7 +112,7 @@ targets = Table(
     Column("product", String(64)),
     Column("customer_group", String(64)),
     Column("lang", String(16)),
-    Column("zone", String(64)),
+    Column("zone", String(64), nullable=False, default="", server_default=""),
     Column("state", String(16), nullable=False),
     Column("why", String(64)),
     Column("next_at", Instant, nullable=False),
@@ -128,10 +128,11 @@ targets = Table(
     Index("ix_targets_due", "campaign", "zone", "state", "next_at", "id"),
     Index("ix_targets_account", "account"),
 )
-"""A debtor of a campaign. `numbers` are in E.164, the main one first; `number_at` is the place in
-it of the one to dial next. `tries` counts attempts that cost the debtor something. `held` is the
-gate's last reason, or the retry rule's, why the target was not called then. `paid_at` is when it
-was first seen that the account owes nothing any more, whatever became of the target."""
+"""A debtor of a campaign; `zone` "" is the node's own. `numbers` are in E.164, the main one first;
+`number_at` is the place in it of the one to dial next. `tries` counts attempts that cost the debtor
+something. `held` is the gate's last reason, or the retry rule's, why the target was not called then.
+`paid_at` is when it was first seen that the account owes nothing any more, whatever became of the
+target."""
 
 target_numbers = Table(
     "target_numbers",

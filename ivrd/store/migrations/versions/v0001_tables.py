@@ -192,7 +192,7 @@ def _targets() -> None:
         sa.Column("product", sa.String(64), nullable=True),
         sa.Column("customer_group", sa.String(64), nullable=True),
         sa.Column("lang", sa.String(16), nullable=True),
-        sa.Column("zone", sa.String(64), nullable=True),
+        sa.Column("zone", sa.String(64), nullable=False, server_default=""),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("why", sa.String(64), nullable=True),
         sa.Column("next_at", INSTANT, nullable=False),
