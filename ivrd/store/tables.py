@@ -130,7 +130,7 @@ targets = Table(
 )
 """A debtor of a campaign; `zone` "" is the node's own. `numbers` are in E.164, the main one first;
 `number_at` is the place in it of the one to dial next. `tries` counts attempts that cost the debtor
-something. `held` is the gate's last reason, or the retry rule's, why the target was not called then.
+something. `held` is the reason of the gate, or of the retry rule, why it was not called last.
 `paid_at` is when it was first seen that the account owes nothing any more, whatever became of the
 target."""
 
