@@ -43,8 +43,12 @@ from ivrd.events import (
 HANG_UP_AGAIN_S = 1.0
 """After how long a hang-up that Asterisk refused is tried again."""
 
+DETECT_S = 5.0
+"""How long AMD() takes at most to tell a person from a machine; so much earlier the ringing ends,
+or who answers late would be taken for nobody."""
+
 DETECT_LIMIT_S = 10.0
-"""How long the dialplan may take to tell a person from a machine; AMD() takes 5 s at most."""
+"""After this long the dialplan has lost the call."""
 
 _DIALLED = re.compile(r"\+?[0-9*#]+")
 _DIGITS = {key: Event(T_DIGIT, None, {"key": key}) for key in KEYS}
@@ -154,10 +158,11 @@ class AsteriskChannel(Channel):
         call = self._exchange.new_id()
         self._begin(State.DIALLING, call)
         self._dial_id, self._rang, self._moved_away = id, False, False
-        self._set_timer(self._clock.call_later(timeout_s, self._dial_times_out))
+        ring_s = max(timeout_s - DETECT_S, timeout_s / 2) if options.machine_context else timeout_s
+        self._set_timer(self._clock.call_later(ring_s, self._dial_times_out))
         request = rest.originate(
             call, options.app, endpoint_of(options.endpoint, permit.number),
-            caller_id=permit.caller_id, timeout_s=math.ceil(timeout_s) + 5,
+            caller_id=permit.caller_id, timeout_s=math.ceil(ring_s) + 5,
             longest_s=options.longest_call_s,
         )  # fmt: skip
         self._exchange.send(request, lambda reply: self._dial_told(call, reply))
@@ -276,9 +281,7 @@ class AsteriskChannel(Channel):
             self._exchange.send(rest.leave(self._call, context))
         elif self.state in {State.DIALLING, State.DETECTING}:
             machine = self.state is State.DETECTING and "MACHINE" in args
-            self._set_timer(None)
-            self.state = State.TALKING
-            self._send(T_LCON, self._dial_id)
+            self._tell_answered()
             if machine:
                 self._send(T_MACHINE)
 
@@ -290,10 +293,8 @@ class AsteriskChannel(Channel):
                 moved = self._moved_away
                 self._dial_ends(outcome(cause, tech_cause, rang=self._rang, moved=moved))
             case State.DETECTING:
-                self._set_timer(None)
-                self.state, self._ends_itself = State.GONE, True
-                self._send(T_LCON, self._dial_id)
-                self._send(T_LCTERM, None, _cause(event))
+                self._tell_answered()
+                self._over(event)
             case State.CLOSING:
                 self._on_hook_done()
             case State.GONE:
@@ -380,10 +381,18 @@ class AsteriskChannel(Channel):
         name, data = ended
         self._send(name, self._dial_id, data)
 
-    def _detection_late(self) -> None:
-        self.state = State.GONE
+    def _tell_answered(self) -> None:
+        """Tell that the dial was answered; what the line orders upon that counts already."""
+        self._set_timer(None)
+        self.state = State.TALKING
         self._send(T_LCON, self._dial_id)
-        self._send(T_LCTERM, None, {"cause": "the dialplan did not bring the call back"})
+
+    def _detection_late(self) -> None:
+        self._tell_answered()
+        if self.state is State.TALKING:
+            cause = "the dialplan did not bring the call back"
+            self._far_end_gone({"cause": cause}, ends_itself=False)
+            self._player.end_all()
 
     # -- transfer ------------------------------------------------------------------------------
 

@@ -416,6 +416,38 @@ def test_a_hang_up_while_it_is_being_told_is_an_answer_and_a_hang_up() -> None:
     assert stand_in.names == ["T_LCON", "T_LCTERM"]
 
 
+@pytest.mark.parametrize("ends", ["hang-up", "too late"])
+def test_what_is_said_to_who_hung_up_while_being_told_ends_after_the_hang_up(ends: str) -> None:
+    stand_in = dialled_with_detection()
+
+    def line(told: Event) -> None:
+        stand_in.sent.append(told)
+        if told.name == "T_LCON":
+            stand_in.channel.play(2, speech(1.0))
+
+    stand_in.channel.connect(line)
+    if ends == "hang-up":
+        stand_in.tell(event("ChannelDestroyed", PLACED, cause=16))
+    else:
+        stand_in.pass_s(10)
+    assert stand_in.names == ["T_LCON", "T_LCTERM", "T_EOF"]
+    assert stand_in.sent[-1].data == {"heard_s": 0.0, "whole": False}
+    stand_in.reply(404)
+    stand_in.pass_s(10)
+    stand_in.channel.on_hook(3)
+    stand_in.reply(404)
+    assert stand_in.names[3:] == ["T_ONH"]
+
+
+def test_it_rings_so_long_that_who_answers_last_can_be_told_in_time() -> None:
+    stand_in = StandIn(machine_context="ivrd-amd")
+    stand_in.channel.dial(1, PERMIT, 45)
+    stand_in.pass_s(39.9)
+    assert not stand_in.sent
+    stand_in.pass_s(0.2)
+    assert stand_in.names == ["T_NOANS"]
+
+
 def test_a_dialplan_that_does_not_give_the_call_back_is_not_waited_for() -> None:
     stand_in = dialled_with_detection()
     stand_in.pass_s(10)
