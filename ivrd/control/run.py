@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import structlog
 
 from ivrd.config import Config
+from ivrd.control.outside import Outside
 from ivrd.control.server import ControlServer
 from ivrd.daemon import Daemon
 from ivrd.errors import ControlError, IvrdError
@@ -31,15 +32,16 @@ async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = No
     loop = asyncio.get_running_loop()
     hung_up = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, hung_up.set)
-    server = ControlServer(daemon)
+    server, outside = ControlServer(daemon), Outside(daemon)
     with _only_one(config):
         server.check_free()  # a second daemon ends before it takes a card or a log of the first
-        await _run(daemon, server, hung_up, ready)
+        await _run(daemon, server, outside, hung_up, ready)
 
 
 async def _run(
     daemon: Daemon,
     server: ControlServer,
+    outside: Outside,
     hung_up: asyncio.Event,
     ready: Callable[[Daemon], None] | None,
 ) -> None:
@@ -57,6 +59,7 @@ async def _run(
     reloader = asyncio.create_task(_reload_when(hung_up, daemon), name="reloads")
     try:
         await server.start()
+        await outside.start()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, end)
         await daemon.opened(OPENED_S)
@@ -69,6 +72,7 @@ async def _run(
         try:
             await daemon.stop()
         finally:
+            await outside.stop()
             await server.stop()
 
 
