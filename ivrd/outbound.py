@@ -15,6 +15,7 @@ from ivrd.card import DialPermit
 from ivrd.clock import Clock
 from ivrd.config import Config, Dunning
 from ivrd.dunning.campaign import Campaign
+from ivrd.dunning.campaign_prompts import unspoken
 from ivrd.dunning.choose import choose_targets
 from ivrd.dunning.claim import Claim
 from ivrd.dunning.desk import DunningDesk, new_attempt
@@ -27,6 +28,7 @@ from ivrd.dunning.upkeep import Chosen, Done
 from ivrd.dunning_settings import care_of, facts_of
 from ivrd.errors import IvrdError
 from ivrd.line import Line
+from ivrd.prompts import Voices
 from ivrd.records import Role
 from ivrd.service import Actions, Service
 from ivrd.store.audit import record
@@ -216,11 +218,17 @@ def outbound_of(  # noqa: PLR0913 - what a node has, each by its name
 
     desk = DunningDesk(
         store, gate, campaigns, reader.arrears, facts, choose if choose_daily else None,
-        config.node.name, ids=ids,
+        config.node.name, ids=ids, clock=clock.now,
+        mute=lambda campaign: _mute(campaign, parts().voices),
     )  # fmt: skip
     service = partial(_service, config, parts, actions, _transfers(dunning, clock))
     care = care or care_of(dunning)
     return Outbound(config, store, desk, clock, clerks, lines, service, care)
+
+
+def _mute(campaign: Campaign, voices: Voices) -> str:
+    """Return why a campaign cannot be spoken, "" where it can: nobody is called for an apology."""
+    return "; ".join(problem.what for problem in unspoken(campaign, voices))
 
 
 def _transfers(dunning: Dunning, clock: Clock) -> Callable[[], DialPermit | None]:

@@ -7,7 +7,7 @@ transaction; the gate then decides in the one that writes the attempt.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
+    case,
     func,
     insert,
     select,
@@ -25,12 +26,14 @@ from sqlalchemy import (
 
 from ivrd.billing.entities import Arrears
 from ivrd.card import DialPermit
+from ivrd.dunning.campaign import Campaign
 from ivrd.dunning.case import OF_NUMBER, WIDE, Case, Held, Reason
+from ivrd.dunning.closing import past_of
 from ivrd.dunning.gate import Gate
 from ivrd.dunning.hours import Holidays
 from ivrd.dunning.reminders import Listed, Reminder
-from ivrd.dunning.retry import Why
-from ivrd.dunning.running import Campaigns, Running
+from ivrd.dunning.retry import Why, time_on
+from ivrd.dunning.running import UNREADABLE, Campaigns, Running
 from ivrd.errors import BillingDown, BillingError, BillingSlow
 from ivrd.events import Data
 from ivrd.store import tables
@@ -52,6 +55,9 @@ BILLING_S = 20.0
 
 _t = tables.targets.c
 _a = tables.campaigns.c
+
+CLOCKS_APART_S = 5.0
+"""So far may the clocks of node and store be apart: a permit made by one is good by the other."""
 
 _PASSING = frozenset({Reason.TARGET_NOT_WAITING, Reason.NOT_DUE})
 """Reasons that say no more than that somebody else was quicker."""
@@ -84,6 +90,8 @@ class Nobody:
 
     why: str
     until: datetime | None = None
+    here: bool = False
+    """Whether another line may find somebody."""
 
 
 class Owed:
@@ -116,6 +124,9 @@ class Claims:
         owed: Owed,
         facts: Callable[[Reminder], Data],
         new_attempt: Callable[[datetime], str],
+        *,
+        clock: Callable[[], datetime],
+        mute: Callable[[Campaign], str],
     ) -> None:
         self._store = store
         self._gate = gate
@@ -123,10 +134,12 @@ class Claims:
         self._owed = owed
         self._facts = facts
         self._new_attempt = new_attempt
+        self._clock = clock
+        self._mute = mute
         self._asleep: dict[tuple[int, str], Held] = {}
         """Campaigns of which the gate lets nobody in that time zone through, until when."""
-        self._told: dict[int, str] = {}
-        """What each campaign was last said to wait for."""
+        self._told: dict[int, str | None] = {}
+        """What each campaign was last said to wait for, by whatever node."""
 
     def claim(self, slot: Slot) -> Claim | Nobody:
         """Return somebody to call on a line, or why nobody is.
@@ -134,33 +147,40 @@ class Claims:
         Raises `StoreError`. A campaign of which nobody is left is done.
         """
         now = self._store.now()
-        nobody: list[Nobody] = []
-        killed, running = self._store.read(
-            lambda tx: (is_on(tx, KILL), self._campaigns.running(tx))
+        apart_s = abs((self._clock() - now).total_seconds())
+        if apart_s > CLOCKS_APART_S:
+            return Nobody(f"the clocks of this node and of its store are {apart_s:.0f} s apart")
+        killed, running, self._told = self._store.read(
+            lambda tx: (is_on(tx, KILL), self._campaigns.running(tx), _waiting_for(tx))
         )
         if killed:
             return Nobody("the kill switch is on")
+        unreadable = self._campaigns.unreadable & self._told.keys()
+        nobody = [self._waits(campaign, Nobody(UNREADABLE)) for campaign in unreadable]
         for campaign in running:
             lines = campaign.campaign.lines
             if lines and slot.line not in lines:
-                nobody.append(Nobody(f"{campaign.campaign.name} is for other lines"))
+                nobody.append(Nobody(f"{campaign.campaign.name} is for other lines", here=True))
                 continue
             found = self._of(campaign, slot, now)
             if isinstance(found, Claim):
                 return found
             nobody.append(found)
-        if not running:
+        if not nobody:
             return Nobody("no campaign is running")
-        return _soonest_of(nobody)
+        return replace(_soonest_of(nobody), here=any(one.here for one in nobody))
 
     def _of(self, running: Running, slot: Slot, now: datetime) -> Claim | Nobody:
         """Return somebody of one campaign, its time zones in turn."""
         if running.campaign.when.start and now < running.campaign.when.start:
             return self._waits(
-                running, Nobody("its start has not come", running.campaign.when.start)
+                running.id, Nobody("its start has not come", running.campaign.when.start)
             )
         if running.campaign.when.end and now >= running.campaign.when.end:
-            self._store.transact(lambda tx: tx.execute(_over, {"campaign": running.id, "now": now}))
+            self._store.transact(lambda tx: tx.execute(_over, {"of": running.id, "now": now}))
+        mute = self._mute(running.campaign)
+        if mute:
+            return self._waits(running.id, Nobody(mute))
         nobody: list[Nobody] = []
         for zone in self._store.read(lambda tx: _zones(tx, running.id)):
             asleep = self._asleep.get((running.id, zone))
@@ -174,14 +194,13 @@ class Claims:
                 nobody.append(found)
         if not nobody:
             return self._store.transact(lambda tx: _done(tx, running, now))
-        return self._waits(running, _soonest_of(nobody))
+        return self._waits(running.id, _soonest_of(nobody))
 
-    def _waits(self, running: Running, nobody: Nobody) -> Nobody:
+    def _waits(self, campaign: int, nobody: Nobody) -> Nobody:
         """Say in the store what a campaign waits for, where that is news."""
-        if self._told.get(running.id) != nobody.why:
-            told = {"campaign": running.id, "waits": nobody.why}
+        if self._told.get(campaign) != nobody.why:
+            told = {"campaign": campaign, "waits": nobody.why}
             self._store.transact(lambda tx: tx.execute(_tell, told))
-            self._told[running.id] = nobody.why
         return nobody
 
     def _in_zone(
@@ -196,13 +215,14 @@ class Claims:
             except BillingError as error:
                 return Nobody(_why_no_billing(error), now + timedelta(seconds=BILLING_S))
             case = case_of(running, row, slot, self._new_attempt(now), owed_fen, now)
-            verdict = self._store.transact(partial(self._ask, row=row, case=case))
+            verdict = self._store.transact(partial(self._ask, running=running, row=row, case=case))
             if isinstance(verdict, DialPermit):
                 self._asleep.pop((running.id, zone), None)
                 campaign = running.campaign
                 facts = self._facts(_reminder(running, row, case))
-                return Claim(verdict, facts, campaign.name, row.lang, campaign.dials_per_s)
-            if verdict.reason in WIDE:
+                lang = row.lang if row.lang in campaign.languages else campaign.languages[0]
+                return Claim(verdict, facts, campaign.name, lang, campaign.dials_per_s)
+            if _is_wide(verdict, case):
                 self._asleep[running.id, zone] = verdict
                 return Nobody(verdict.detail, verdict.until)
         return self._store.read(lambda tx: _next_due(tx, running.id, zone, now, running.home))
@@ -221,16 +241,47 @@ class Claims:
             seen.update(row.id for row in rows)
             yield from rows
 
-    def _ask(self, tx: Connection, row: Row[Any], case: Case) -> DialPermit | Held:
+    def _ask(
+        self, tx: Connection, running: Running, row: Row[Any], case: Case
+    ) -> DialPermit | Held:
         """Ask the gate, and write down what becomes of a debtor whom it holds."""
         now = self._store.now()
         verdict = self._gate.permit(tx, case, now)
         if isinstance(verdict, Held):
-            if verdict.reason not in _PASSING | WIDE:
-                _hold(tx, row, verdict, now)
-        elif row.held is not None:
+            if verdict.reason not in _PASSING and not _is_wide(verdict, case):
+                barred = verdict.final and verdict.reason in OF_NUMBER
+                other = self._other_number(tx, running, row, case, now) if barred else None
+                _hold(tx, row, verdict, other, now)
+            return verdict
+        if row.held is not None:
             tx.execute(_free, {"target": row.id})
+        if self._told.get(running.id) is not None:
+            tx.execute(_tell, {"campaign": running.id, "waits": None})
         return verdict
+
+    def _other_number(
+        self, tx: Connection, running: Running, row: Row[Any], case: Case, now: datetime
+    ) -> tuple[int, datetime] | None:
+        """Return the next number that neither gate nor retry rules have given up, and when."""
+        count, past = len(row.numbers), past_of(tx, row)
+        for step in range(1, count):
+            place = (row.number_at + step) % count
+            there = replace(case, number=row.numbers[place])
+            held = self._gate.judge(there, self._gate.history(tx, there, now), now)
+            if held is not None and held.final and held.reason in OF_NUMBER:
+                continue
+            at = time_on(
+                running.campaign.retry, past, place, now,
+                numbers=count, zone=case.zone, opening=running.opening(case.zone),
+            )  # fmt: skip
+            if at is not None:
+                return (place, at)
+        return None
+
+
+def _is_wide(held: Held, case: Case) -> bool:
+    """Return whether a reason holds every debtor of the campaign in that time zone."""
+    return held.reason in WIDE or (held.reason is Reason.BILLING_STALE and case.source == "list")
 
 
 def case_of(
@@ -319,19 +370,36 @@ _first_zone = select(func.min(_t.zone)).where(_of_campaign)
 _zone_after = _first_zone.where(_t.zone > bindparam("zone"))
 _tell = update(tables.campaigns).where(_a.id == bindparam("campaign"))
 _tell = _tell.values(waits_for=bindparam("waits"))
+_waiting = select(_a.id, _a.waits_for).where(_a.state == CampaignState.RUNNING.value)
 _end = (
     update(tables.campaigns)
     .where(_a.id == bindparam("campaign"), _a.state == CampaignState.RUNNING.value)
-    .values(state=CampaignState.DONE.value, ended_at=bindparam("now"))
+    .values(state=CampaignState.DONE.value, ended_at=bindparam("now"), waits_for=None)
 )
+_was_promised = _t.state == TargetState.PROMISED.value
+_was_told = _was_promised | _t.told_at.is_not(None)
 _over = (
     update(tables.targets)
-    .where(_of_campaign, _t.state.in_([TargetState.WAITING.value, TargetState.PROMISED.value]))
-    .values(state=TargetState.EXHAUSTED.value, why=Why.OVER.value, ended_at=bindparam("now"))
+    .where(
+        _t.campaign == bindparam("of"),
+        _t.state.in_([TargetState.WAITING.value, TargetState.PROMISED.value]),
+    )
+    .values(
+        state=case((_was_told, TargetState.NOTIFIED.value), else_=TargetState.EXHAUSTED.value),
+        why=case(
+            (_was_promised, Why.PROMISE.value), (_was_told, Why.TOLD.value), else_=Why.OVER.value
+        ),
+        ended_at=bindparam("now"),
+    )
 )
 """All at once, where a campaign's end has come: one by one they would be asked for in vain."""
 _free = update(tables.targets).where(_t.id == bindparam("target"))
 _free = _free.values(held=None, held_detail=None)
+
+
+def _waiting_for(tx: Connection) -> dict[int, str | None]:
+    """Return what each campaign that runs was last said to wait for."""
+    return {row.id: row.waits_for for row in tx.execute(_waiting)}
 
 
 def _due_rows(tx: Connection, campaign: int, zone: str, now: datetime) -> list[Row[Any]]:
@@ -384,14 +452,16 @@ def _done(tx: Connection, running: Running, now: datetime) -> Nobody:
     return Nobody("done: nobody is left")
 
 
-def _hold(tx: Connection, row: Row[Any], held: Held, now: datetime) -> None:
+def _hold(
+    tx: Connection, row: Row[Any], held: Held, other: tuple[int, datetime] | None, now: datetime
+) -> None:
     """Write down that a debtor is held, and when to ask again, or that there is no more asking."""
     values: dict[str, Any] = {
         "held": held.reason.value, "held_detail": held.detail, "held_at": now,
     }  # fmt: skip
     what, next_at = "held", held.until or now + timedelta(seconds=HELD_S)
-    if held.final and held.reason in OF_NUMBER and row.number_at + 1 < len(row.numbers):
-        values["number_at"], next_at = row.number_at + 1, now
+    if other is not None:
+        values["number_at"], next_at = other
     elif held.final:
         what, next_at = "ended", now
         state = TargetState.SETTLED if held.reason is Reason.SETTLED else TargetState.EXCLUDED

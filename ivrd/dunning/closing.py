@@ -77,7 +77,7 @@ def close_attempt(
     _write_result(tx, row, result, now)
     _release(tx, attempt, result.outcome)
     target = tx.execute(_the_target, {"target": row.target}).one()
-    past = _past(tx, target)
+    past = past_of(tx, target)
     ended, before = past[-1], past[:-1]
     zone = running.zone_of(target.zone)
     promised = _promised(tx, row, result, now)
@@ -125,7 +125,7 @@ def _release(tx: Connection, attempt: str, outcome: Outcome) -> None:
         tx.execute(update(ledger).where(ledger.c.attempt == attempt).values(effective=True))
 
 
-def _past(tx: Connection, target: Row[Any]) -> list[Past]:
+def past_of(tx: Connection, target: Row[Any]) -> list[Past]:
     """Return the target's closed attempts, oldest first, the one just closed last."""
     places = {number: place for place, number in enumerate(target.numbers)}
     return [

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from ivrd.billing.entities import Arrears
+from ivrd.dunning.campaign import Campaign
 from ivrd.dunning.claim import Claim, Claims, Nobody, Owed, Slot
 from ivrd.dunning.closing import AttemptResult, attempt_of, close_attempt
 from ivrd.dunning.gate import Gate
@@ -25,9 +26,12 @@ def new_attempt(now: datetime) -> str:
 
 
 class DunningDesk:
-    """Claims, closes and sees to attempts; every method may block."""
+    """Claims, closes and sees to attempts; every method may block.
 
-    def __init__(
+    `clock` is this node's own; `mute` says why a campaign cannot be spoken, "" where it can.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a node's dunning is made of, each by its name
         self,
         store: Store,
         gate: Gate,
@@ -38,19 +42,30 @@ class DunningDesk:
         node: str,
         *,
         ids: Callable[[datetime], str] = new_attempt,
+        clock: Callable[[], datetime] | None = None,
+        mute: Callable[[Campaign], str] = lambda _: "",
     ) -> None:
         self._store = store
         self._campaigns = campaigns
-        self._claims = Claims(store, gate, campaigns, Owed(arrears), facts, ids)
+        self._claims = Claims(
+            store, gate, campaigns, Owed(arrears), facts, ids,
+            clock=clock or store.now, mute=mute,
+        )  # fmt: skip
+        self._open: set[str] = set()
+        """Attempts of this process whose outcome is not written yet."""
         self._upkeep = Upkeep(store, campaigns, arrears, node, choose)
 
     def claim(self, slot: Slot) -> Claim | Nobody:
         """Return somebody to call. Raises `StoreError`."""
-        return self._claims.claim(slot)
+        found = self._claims.claim(slot)
+        if isinstance(found, Claim):
+            self._open.add(found.permit.attempt)
+        return found
 
     def close(self, attempt: str, result: AttemptResult) -> None:
         """Write what came of an attempt. Raises `StoreError`; may be repeated."""
         self._store.transact(lambda tx: self._close(tx, attempt, result))
+        self._open.discard(attempt)
 
     def _close(self, tx: Connection, attempt: str, result: AttemptResult) -> bool:
         row = attempt_of(tx, attempt)
@@ -72,4 +87,4 @@ class DunningDesk:
 
     def upkeep(self) -> Done:
         """See to what is due beside the calls. Raises `StoreError`."""
-        return self._upkeep.turn()
+        return self._upkeep.turn(self._open)

@@ -95,6 +95,8 @@ class Given:
     starts_at: datetime | None = None
     free_s: float = 0.0
     """From when on it may dial again."""
+    nobody_until_s: float = 0.0
+    """Until when there is nobody for this line, though there may be for others."""
 
 
 @dataclass
@@ -174,6 +176,8 @@ class Dialler:
     def wake(self) -> None:
         """Look anew at once: something may have changed for which the dialler waited."""
         self._nobody_until_s = 0.0
+        for given in self._given.values():
+            given.nobody_until_s = 0.0
         self._set_timer(0.0)
 
     def shut(self) -> None:
@@ -251,10 +255,11 @@ class Dialler:
         return "" if line.status is Status.IDLE else line.status.value
 
     def _ready_s(self, line: Line) -> float:
-        card = self._card(line)
+        card, given = self._card(line), self._of(line.number)
         return max(
-            self._of(line.number).free_s, card.next_s, card.broken_until_s, self._nobody_until_s
-        )
+            given.free_s, given.nobody_until_s, card.next_s, card.broken_until_s,
+            self._nobody_until_s,
+        )  # fmt: skip
 
     def _ask(self, line: Line) -> None:
         self._asking = line.number
@@ -273,7 +278,12 @@ class Dialler:
             wait_s = self._care.look_s
             if found.until is not None:
                 wait_s = min(wait_s, (found.until - self._clock.now()).total_seconds())
-            self._nobody_until_s = now_s + max(wait_s, 0.1)
+            until_s = now_s + max(wait_s, 0.1)
+            if found.here:
+                self._of(line.number).nobody_until_s = until_s
+                self._set_timer(0.0)
+                return
+            self._nobody_until_s = until_s
         else:
             _failed("claim_failed", found)
             self.waits_for = "the store does not answer"
@@ -346,9 +356,7 @@ class Dialler:
             self._clock.call_later(SAVE_AGAIN_S, partial(self._write, attempt, ended))
             return
         self.counts.unsaved -= 1
-        # what was closed may be called again, or be the last one
-        self._nobody_until_s = 0.0
-        self._set_timer(0.0)
+        self.wake()  # what was closed may be called again, or be the last one
 
 
 def _failed(what: str, error: Exception) -> None:

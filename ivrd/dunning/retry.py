@@ -203,6 +203,31 @@ def next_step(  # noqa: PLR0913 - what is known of a debtor, each by its name
     )
 
 
+def time_on(
+    rules: RetryRules,
+    attempts: Sequence[Past],
+    number: int,
+    now: datetime,
+    *,
+    numbers: int,
+    zone: ZoneInfo,
+    opening: Opening | None = None,
+) -> datetime | None:
+    """Return when the rules want a debtor's `number` dialled, where the one due cannot be.
+
+    `attempts` are the debtor's closed ones. None where they want no further call on it.
+    """
+    if not attempts:
+        return now
+    debtor = _Debtor(rules, attempts, now, numbers, zone, opening)
+    if debtor.given_up_on(number):
+        return None
+    last = debtor.on(number)[-1:]
+    rule = _rule_for(rules, last[0].outcome) if last else None
+    pause = timedelta(seconds=rule.after_s if rule else 0)
+    return debtor.time_for(number, max([now, *(past.began_at + pause for past in last)]))
+
+
 def _for_good(rules: RetryRules, ended: Past) -> Ended | None:
     """Return what ends it whatever else there is."""
     if Note.DO_NOT_CALL in ended.notes:
@@ -348,12 +373,13 @@ class _Debtor:
         """Return the number to dial next: the same one or, with `rotate`, the next that is left."""
         current = self.ended.number
         if not self.rules.alternate_numbers:
-            return None if self._given_up(current) else current
+            return None if self.given_up_on(current) else current
         order = [(current + step) % self._numbers for step in range(1, self._numbers)]
         order = [*order, current] if rotate else [current, *order]
-        return next((number for number in order if not self._given_up(number)), None)
+        return next((number for number in order if not self.given_up_on(number)), None)
 
-    def _given_up(self, number: int) -> bool:
+    def given_up_on(self, number: int) -> bool:
+        """Return whether the rules want no further call on a number."""
         if self._no_good(number):
             return True
         counts = Counter(past.outcome for past in self.on(number))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import Connection, Row, select, update
 
 from ivrd.billing.entities import Arrears
@@ -17,13 +18,15 @@ from ivrd.dunning.closing import SET_BY, AttemptResult, close_attempt
 from ivrd.dunning.fill import Filled, refill
 from ivrd.dunning.running import Campaigns
 from ivrd.dunning.target_rows import TargetRow
-from ivrd.errors import BillingError
+from ivrd.errors import BillingError, StoreError, arose_at
 from ivrd.store import tables
 from ivrd.store.debtors import set_class
 from ivrd.store.engine import Store
 from ivrd.store.notes import add_note
 from ivrd.store.promises import Promise, close_promise, due_promises
 from ivrd.store.states import DebtorClass, Outcome, PromiseState, TargetState
+
+_log = structlog.get_logger("ivrd.dunning")
 
 AT_ONCE = 200
 """Promises that are looked at in one turn."""
@@ -79,15 +82,31 @@ class Upkeep:
         """
         return self._close_lost(tables.attempts.c.node == self._node)
 
-    def turn(self) -> Done:
-        """Do what is due now. Raises `StoreError`."""
-        lost = self._close_lost(tables.attempts.c.lease_until < self._store.now())
+    def turn(self, under_way: Collection[str] = ()) -> Done:
+        """Do what is due now. Raises `StoreError`.
+
+        Attempts `under_way` here are not lost, however long the store was away.
+        """
+        lost = self._close_lost(tables.attempts.c.lease_until < self._store.now(), under_way)
         kept, broken = self._promises()
         return Done(lost, kept, broken)
 
-    def _close_lost(self, which: Any) -> int:
+    def _close_lost(self, which: Any, under_way: Collection[str] = ()) -> int:
         lost = self._store.read(lambda tx: _open_attempts(tx, which))
-        return sum(self._store.transact(partial(self._lost, row=row)) for row in lost)
+        closed = 0
+        for row in lost:
+            if row.id in under_way:
+                continue
+            try:
+                closed += self._store.transact(partial(self._lost, row=row))
+            except StoreError:
+                raise
+            except Exception as error:  # one that cannot be closed keeps no other open
+                _log.error(
+                    "attempt_not_closed", attempt=row.id, kind=type(error).__name__,
+                    at=arose_at(error),
+                )  # fmt: skip
+        return closed
 
     def _lost(self, tx: Connection, row: Row[Any]) -> bool:
         running = self._campaigns.by_id(tx, row.campaign)
