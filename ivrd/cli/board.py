@@ -110,6 +110,11 @@ def _facts(status: dict[str, Any], lines: list[dict[str, Any]]) -> Text:
     if not up and billing.get("why"):
         facts.append(f" ({billing['why']})", style="red")
     facts.append(f"  {counted(Counter(line['status'] for line in lines))}", style="dim")
+    dunning = status.get("dunning")
+    if dunning and any(line.get("dunning", "off") != "off" for line in lines):
+        facts.append(f"  dunning: {dunning['dialled']} dialled")
+        if dunning["waits_for"]:
+            facts.append(f", {dunning['waits_for']}", style="dim")
     for card in status["cards"]:
         if card["state"] != "open":
             facts.append(f"  card {card['name']}: {card['reason']}", style="bold red")
@@ -129,7 +134,7 @@ def _grid(cells: Sequence[RenderableType], columns: int) -> Table:
 
 def _window(view: dict[str, Any], now_s: float, height: int) -> Panel:
     style = _style(view)
-    who = view["caller"] or ("number withheld" if view["call"] else "")
+    who = _who(view)
     facts = [_sides(f"{who}  {view['lang']}".strip(), _age(view, "in_call_s", now_s))]
     if height > 4:
         facts.append(_sides(_step(view), _age(view, "in_step_s", now_s), style=style))
@@ -140,6 +145,8 @@ def _window(view: dict[str, Any], now_s: float, height: int) -> Panel:
     last = Text(said or "", no_wrap=not tall, overflow="fold" if tall else "ellipsis",
                 style="italic")  # fmt: skip
     title = Text.assemble((f"{view['line']} ", "bold"), standing(view))
+    if view.get("dunning", "off") != "off":
+        title.append(f", dunning {view['dunning']}" if view["dunning"] != "on" else ", dunning")
     return Panel(Group(*facts, last), title=title, title_align="left", height=height,
                  border_style=style, subtitle=_calls(view), subtitle_align="right")  # fmt: skip
 
@@ -153,11 +160,19 @@ def _row(view: dict[str, Any], now_s: float) -> Text:
         row.append(view["reason"] or _calls(view), style="dim")
         return row
     row.append("● ", style=style)
-    row.append(f"{view['caller'] or 'withheld'} ")
+    row.append(f"{_who(view)} ")
     row.append(f"{_step(view)} ", style=style)
     row.append(f"{_age(view, 'in_step_s', now_s)} ", style="dim")
     row.append(view["sentence"], style="italic")
     return row
+
+
+def _who(view: dict[str, Any]) -> str:
+    """Return the far end's number; an arrow where ivrd calls it."""
+    if not view["call"]:
+        return ""
+    who = view["caller"] or "number withheld"
+    return f"→ {who}" if view.get("direction") == "out" else str(who)
 
 
 def _step(view: dict[str, Any]) -> str:
