@@ -23,6 +23,10 @@ REFUSES = {
 }  # fmt: skip
 """What the called telephone can refuse with; 301 and 302 name 170, which is ivrd itself."""
 
+MOBILE = "8613"
+"""What may stand before these numbers: then they are mobile numbers of China, +86 13 and nine
+digits, which a dial plan lets through."""
+
 REASONS = {
     3001: (404, 1), 3017: (486, 17), 3018: (408, 18), 3019: (480, 19), 3020: (480, 20),
     3021: (403, 21), 3022: (410, 22), 3027: (502, 27), 3028: (484, 28), 3034: (503, 34),
@@ -184,7 +188,7 @@ def called() -> str:
     A number is one digit, three digits and the port: 1200PPPPP rings for 0.7 s and answers,
     1201PPPPP answers at once and hangs up 0.3 s later, 1202PPPPP answers at once, 1180PPPPP rings
     for ever, 1000PPPPP keeps silent, 1486PPPPP is refused with 486 at once and 2486PPPPP after
-    0.3 s of ringing. 30.. and 31.. are refused as REASONS says.
+    0.3 s of ringing. 30.. are refused as REASONS says. All may begin with MOBILE.
     """
     ring, answer, silent, refuse, refuse_later, gone = 1, 2, 3, 4, 5, 6
     wants = {f"r{code}": f"[12]{code}" for code in REFUSES}
@@ -192,7 +196,7 @@ def called() -> str:
     wants |= {"rings": "1180", "answers": "1200", "brief": "1201", "now": "1202"}
     wants |= {"silent": "1000", "later": "2..."}
     finds = "".join(
-        f'<ereg regexp="^INVITE sip:{number}" search_in="msg" assign_to="{name}"/>'
+        f'<ereg regexp="^INVITE sip:({MOBILE})?{number}" search_in="msg" assign_to="{name}"/>'
         for name, number in wants.items()
     )
     tag = ";tag=[call_number]-[pid]"

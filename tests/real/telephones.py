@@ -16,7 +16,7 @@ from ivrd.commands import SAMPLE_RATE
 from tests.contract.card_bench import FarEnd
 from tests.real.private_asterisk import TRUNK_HOST, PrivateAsterisk
 from tests.real.rtp import Packet, Pcm, RtpEnd
-from tests.real.sipp_scenarios import called, caller
+from tests.real.sipp_scenarios import MOBILE, called, caller
 
 _numbers = itertools.count(1)
 _PORTS = Path("/proc/net/udp")
@@ -247,6 +247,15 @@ class Exchange:
             await self._called.listens()
         return f"{behaviour}{self._voice().port}"
 
+    async def mobile(self, behaviour: str) -> str:
+        """Return such a number in E.164, as a mobile number that every dial plan takes."""
+        return f"+{MOBILE}{await self.number(behaviour)}"
+
+    def dialled_as(self, number: str) -> list[Telephone]:
+        """Return the telephones that were called by a number, one for each call, in order."""
+        port = int(number[-5:])
+        return [phone for phone in self.dialled() if phone.voice.port == port]
+
     def dialled(self) -> list[Telephone]:
         """Return the telephones that were called, in order."""
         if self._called is None:
@@ -275,7 +284,7 @@ class Exchange:
 
     def _voice_of(self, number: str) -> RtpEnd | None:
         """Return the voice whose port is in a number; a number of nobody's has none."""
-        return self._voices.get(int(number[4:])) if number.isdecimal() else None
+        return self._voices.get(int(number[-5:])) if number.isdecimal() else None
 
     def _voice(self) -> RtpEnd:
         voice = RtpEnd(self.host)
