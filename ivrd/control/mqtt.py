@@ -40,6 +40,9 @@ FLUSH_S = 2.0
 STOP_S = 6.0
 """How long the end of the bus may take in all."""
 
+AWAY_STOP_S = 0.5
+"""The same where there is no broker to say goodbye to."""
+
 _log = structlog.get_logger("ivrd.mqtt")
 
 
@@ -113,7 +116,7 @@ class Bus:
             task.cancel()
         self._stopping.set()
         self._more.set()
-        await asyncio.wait({main}, timeout=STOP_S)
+        await asyncio.wait({main}, timeout=STOP_S if self.connected else AWAY_STOP_S)
         main.cancel()
         await asyncio.gather(main, *others, return_exceptions=True)
         self._aside.close()

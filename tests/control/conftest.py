@@ -35,12 +35,18 @@ async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
 
 
 @asynccontextmanager
-async def daemon_with(settings: str) -> AsyncIterator[Daemon]:
-    """Run a daemon until its lines are open, and stop it at once afterwards."""
+async def daemon_with(
+    settings: str, before: Callable[[Daemon], None] = lambda _: None
+) -> AsyncIterator[Daemon]:
+    """Run a daemon until its lines are open, and stop it at once afterwards.
+
+    `before` is called before it starts.
+    """
     with tempfile.TemporaryDirectory(prefix="ivrd-") as folder:
         file = Path(folder) / "ivrd.toml"
         file.write_text(settings, encoding="utf-8")
         daemon = Daemon(load_config(file))
+        before(daemon)
         await daemon.start()
         try:
             async with asyncio.timeout(10):
