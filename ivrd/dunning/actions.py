@@ -19,7 +19,16 @@ from ivrd.billing.reader import BillingReader
 from ivrd.dunning.debts import Debt, debt_of, items_of
 from ivrd.dunning.numbers import NumberProblem
 from ivrd.dunning.promised_day import Past, TooFar, read_day
-from ivrd.dunning.reminders import Reminder, find_reminder, reminder_of, tell_rung_back
+from ivrd.dunning.reminders import (
+    DISPUTES,
+    SAYS_PAID,
+    Reminder,
+    end_rung_back,
+    find_reminder,
+    reminder_of,
+    tell_rung_back,
+)
+from ivrd.dunning.retry import Why
 from ivrd.enquiry import U_DOWN, U_NONE, U_SLOW, told_apart
 from ivrd.errors import StoreDown
 from ivrd.events import U_ERR, U_OK, Data, Json
@@ -30,7 +39,7 @@ from ivrd.store.do_not_call import WhyListed
 from ivrd.store.engine import Store
 from ivrd.store.notes import add_note
 from ivrd.store.promises import keep_promise
-from ivrd.store.states import DebtorClass, Task
+from ivrd.store.states import DebtorClass, TargetState, Task
 from ivrd.store.worklist import open_task
 
 U_SETTLED = "U_SETTLED"
@@ -241,16 +250,18 @@ class _Desk:
 
     def says_paid(self, args: Data) -> Answer:
         def job(tx: Connection, reminder: Reminder, now: datetime) -> None:
-            add_note(tx, reminder.account, now, BY, "says: paid already", reminder.attempt)
+            add_note(tx, reminder.account, now, BY, SAYS_PAID, reminder.attempt)
             set_class(tx, reminder.account, DebtorClass.WILL_PAY, BY, now)
             self._open_task(tx, reminder, Task.CHECK_PAYMENT, now)
+            end_rung_back(tx, reminder, now, TargetState.NOTIFIED, Why.SAYS_PAID)
 
         return self._noted(args, job)
 
     def dispute(self, args: Data) -> Answer:
         def job(tx: Connection, reminder: Reminder, now: datetime) -> None:
-            add_note(tx, reminder.account, now, BY, "disputes the charges", reminder.attempt)
+            add_note(tx, reminder.account, now, BY, DISPUTES, reminder.attempt)
             self._open_task(tx, reminder, Task.DISPUTE, now)
+            end_rung_back(tx, reminder, now, TargetState.EXCLUDED, Why.DISPUTE)
 
         return self._noted(args, job)
 

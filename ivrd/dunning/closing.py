@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from ivrd.dunning.retry import Again, Ended, Past, Why, next_step
+from ivrd.dunning.reminders import DISPUTES, SAYS_PAID
+from ivrd.dunning.retry import Again, Ended, Note, Past, Why, next_step
 from ivrd.dunning.running import Running
-from ivrd.store import tables
+from ivrd.store import do_not_call, tables
 from ivrd.store.debtors import debtor, set_class
+from ivrd.store.do_not_call import WhyListed
 from ivrd.store.promises import mark_reminded, open_promise
 from ivrd.store.states import (
     COSTS_NOTHING,
@@ -56,6 +59,14 @@ _past_attempts = (
     .where(_attempt.c.target == bindparam("target"), _attempt.c.outcome.is_not(None))
     .order_by(_attempt.c.began_at, _attempt.c.id)
 )
+_noted_in = select(tables.notes.c.text).where(
+    tables.notes.c.account == bindparam("of"), tables.notes.c.attempt == bindparam("in_attempt")
+)
+_NOTED = {Note.SAYS_PAID: SAYS_PAID, Note.DISPUTE: DISPUTES}
+_WISHES = {
+    Note.DO_NOT_CALL: WhyListed.ASKED,
+    Note.WRONG_NUMBER: WhyListed.WRONG_NUMBER,
+}
 _the_target = select(_target).where(_target.c.id == bindparam("target"))
 
 
@@ -74,6 +85,8 @@ def close_attempt(
     row = attempt_of(tx, attempt)
     if row is None or row.outcome is not None:
         return False
+    result = _with_keyed(tx, row, result)
+    _keep_wishes(tx, row, result, now)
     _write_result(tx, row, result, now)
     _release(tx, attempt, result.outcome)
     target = tx.execute(_the_target, {"target": row.target}).one()
@@ -95,6 +108,22 @@ def close_attempt(
     _move_target(tx, target, step, result, now)
     _class_debtor(tx, target, result, step, now)
     return True
+
+
+def _with_keyed(tx: Connection, row: Row[Any], result: AttemptResult) -> AttemptResult:
+    """Add what the person keyed and the store has, though they hung up before they heard so."""
+    texts = set(tx.execute(_noted_in, {"of": row.account, "in_attempt": row.id}).scalars())
+    keyed = [note.value for note, text in _NOTED.items() if text in texts]
+    more = [note for note in keyed if note not in result.notes]
+    return replace(result, notes=(*result.notes, *more)) if more else result
+
+
+def _keep_wishes(tx: Connection, row: Row[Any], result: AttemptResult, now: datetime) -> None:
+    """List the number where the person wants that, though the store was away when they keyed it."""
+    for note, why in _WISHES.items():
+        if note in result.notes:
+            with suppress(ValueError):  # no number that could be dialled again
+                do_not_call.add(tx, now, row.number, why, SET_BY, row.account)
 
 
 def _write_result(tx: Connection, row: Row[Any], result: AttemptResult, now: datetime) -> None:
@@ -188,12 +217,12 @@ def _class_debtor(
             tx, target.account, DebtorClass.UNREACHABLE, SET_BY, now,
             next_action=Task.FIND_NUMBER.value,
         )  # fmt: skip
-        if step.why is not Why.WRONG_NUMBER:  # there the key's action has made the task
-            due = (now + timedelta(days=TASK_DAYS)).date()
-            open_task(
-                tx, target.account, Task.FIND_NUMBER, now, due,
-                campaign=target.campaign, text=result.outcome.value,
-            )  # fmt: skip
+        # where the key's action has made the task, that stays the one
+        due = (now + timedelta(days=TASK_DAYS)).date()
+        open_task(
+            tx, target.account, Task.FIND_NUMBER, now, due,
+            campaign=target.campaign, text=result.outcome.value,
+        )  # fmt: skip
     elif result.outcome in {Outcome.TOLD, Outcome.TOLD_IN_PART} and _SAID.isdisjoint(result.notes):
         known = debtor(tx, target.account)
         if known is None or known.set_by == SET_BY:

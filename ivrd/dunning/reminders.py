@@ -13,6 +13,9 @@ from ivrd.dunning.campaign import Campaign, campaign_from
 from ivrd.store.states import COSTS_NOTHING, CampaignState, TargetState
 from ivrd.store.tables import attempts, campaigns, decisions, targets
 
+SAYS_PAID, DISPUTES = "says: paid already", "disputes the charges"
+"""What is noted of an account when the person keys so."""
+
 RANG_BACK = "rang_back"
 """Why a target is notified whose debtor rang back and heard the message."""
 
@@ -98,15 +101,25 @@ def tell_rung_back(tx: Connection, reminder: Reminder, now: datetime) -> None:
 
     A call to them that is under way meanwhile is closed by whoever placed it.
     """
-    state = tx.execute(_open_target, {"which": reminder.target}).scalar_one()
-    if state not in {TargetState.WAITING.value, TargetState.EXHAUSTED.value}:
-        return
-    values = {
-        "state": TargetState.NOTIFIED.value, "why": RANG_BACK, "told_at": now, "ended_at": now,
-    }  # fmt: skip
+    if end_rung_back(tx, reminder, now, TargetState.NOTIFIED, RANG_BACK):
+        tx.execute(_told, {"which": reminder.target, "told_at": now})
+
+
+def end_rung_back(
+    tx: Connection, reminder: Reminder, now: datetime, state: TargetState, why: str
+) -> bool:
+    """End a debtor's part in the campaign by what they said in a call that is not ours to close.
+
+    False, and nothing changed, where a call to them is under way, or they are through.
+    """
+    was = tx.execute(_open_target, {"which": reminder.target}).scalar_one()
+    if was not in {TargetState.WAITING.value, TargetState.EXHAUSTED.value}:
+        return False
+    values = {"state": state.value, "why": why, "ended_at": now}
     tx.execute(_told, {"which": reminder.target, **values})
-    row = {"target": reminder.target, "at": now, "what": "ended", "reason": RANG_BACK}
+    row = {"target": reminder.target, "at": now, "what": "ended", "reason": why}
     tx.execute(insert(decisions), row)
+    return True
 
 
 def _reminder(row: Any) -> Reminder:
