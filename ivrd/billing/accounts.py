@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy import Select
 
+from ivrd.billing.columns import Column, KeyColumn
 from ivrd.billing.database import Run
 from ivrd.billing.entities import Account, Proof
-from ivrd.billing.mapping import BillingMapping, Column, KeyColumn
+from ivrd.billing.readers import flag_reader, text_reader
 from ivrd.billing.statements import Fields, Source, as_key, key_value
+from ivrd.billing.tables import BillingMapping
 from ivrd.billing.values import text_of
 from ivrd.errors import BillingError
 
@@ -26,17 +28,29 @@ class Accounts:
         source = Source(mapping, part)
 
         def by(where: KeyColumn, fields: Fields) -> Select[Any]:
-            match = source.column(where.column) == key_value("key", where.type)
+            match = source.value(where) == key_value("key", where.type)
             return source.select(fields.columns, match, limit=2)
 
         def reader(fields: Fields, key: str, named: Column | None) -> Callable[[Any], str | None]:
-            return fields.add(f"account.{key}", named.column, text_of) if named else _nothing
+            if named is None:
+                return _nothing
+            return fields.add(f"account.{key}", named, text_reader(named))
 
         account = Fields()
-        self._id = account.add("account.id", part.id.column, text_of)
+        self._id = account.add("account.id", part.id, text_of)
         self._phone = reader(account, "phone", part.phone)
         self._agreement = reader(account, "agreement", part.agreement)
         self._language = reader(account, "language", part.language)
+        self._group = reader(account, "group", part.group)
+        self._product = reader(account, "product", part.product)
+        self._zone = reader(account, "zone", part.zone)
+        self._consent: Callable[[Any], bool | None] = lambda _: None
+        if part.consent:
+            self._consent = account.add("account.consent", part.consent, flag_reader(part.consent))
+        self._others = [
+            account.add(f"account.other_phones.{n}", other, text_reader(other))
+            for n, other in enumerate(part.other_phones)
+        ]
         keys = {"id": part.id, "phone": part.phone, "agreement": part.agreement}
         self._by = {name: (by(key, account), key.type) for name, key in keys.items() if key}
         self._some = source.select(account.columns, limit=SOME)
@@ -44,7 +58,7 @@ class Accounts:
         self._password = reader(proof, "password", part.password)
         self._identity = reader(proof, "identity", part.identity)
         self._proof_agreement = reader(proof, "agreement", part.agreement)
-        proof.columns = proof.columns or [part.id.column]
+        proof.columns = proof.columns or [part.id]
         self._proof = by(part.id, proof)
 
     def find(self, run: Run, by: str, value: str) -> Account | None:
@@ -66,7 +80,18 @@ class Accounts:
         account_id = self._id(row)
         if account_id is None:
             raise BillingError("account.id: an account without an id")
-        return Account(account_id, self._phone(row), self._agreement(row), self._language(row))
+        others = (other(row) for other in self._others)
+        return Account(
+            account_id,
+            self._phone(row),
+            self._agreement(row),
+            self._language(row),
+            group=self._group(row),
+            product=self._product(row),
+            zone=self._zone(row),
+            consent=self._consent(row),
+            other_phones=tuple(dict.fromkeys(number for number in others if number)),
+        )
 
     def proof(self, run: Run, account_id: str) -> Proof | None:
         """Return what the holder of an account can be known by; None without such an account."""

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
+from sqlalchemy import Select
+
+from ivrd.billing.columns import Column
 from ivrd.billing.database import Run
-from ivrd.billing.entities import Bill, BillItem
-from ivrd.billing.mapping import (
-    AmountColumn,
-    BillHead,
-    BillingMapping,
-    MonthColumn,
-    NarrowBill,
-    PaidColumn,
-    RunTable,
-    WideBill,
-)
-from ivrd.billing.statements import Fields, MonthWriter, Source, as_key
-from ivrd.billing.values import Pattern, day_of, fen, text_of
+from ivrd.billing.entities import Bill, BillItem, NotReady
+from ivrd.billing.readers import amount_reader, day_reader, flag_reader, text_reader
+from ivrd.billing.statements import Fields, MonthQuery, Source, as_key, month_query
+from ivrd.billing.tables import BillHead, BillingMapping, NarrowBill, RunTable, WideBill
 from ivrd.errors import BillingError
 
 MOST_ROWS = 1000
@@ -33,25 +26,6 @@ def bills_of(mapping: BillingMapping) -> BillReader:
     if isinstance(mapping.bill, WideBill):
         return WideBills(mapping, mapping.bill)
     return NarrowBills(mapping, mapping.bill)
-
-
-def amount_reader(mapping: BillingMapping, part: AmountColumn) -> Callable[[Any], int]:
-    """Return what reads an amount column into fen."""
-    unit = part.unit or mapping.unit
-    return lambda value: fen(value, unit)
-
-
-def month_reader(part: MonthColumn) -> Callable[[Any], str | None]:
-    """Return what reads a bill month as ``"YYYY-MM"``."""
-    pattern = Pattern(part.format)
-
-    def read(value: Any) -> str | None:
-        if value is None or value == "":
-            return None
-        parts = value if hasattr(value, "year") else pattern.parse(value)
-        return f"{parts.year:04}-{parts.month:02}"
-
-    return read
 
 
 class _Whole(NamedTuple):
@@ -68,14 +42,10 @@ class _Head:
     def __init__(
         self, mapping: BillingMapping, part: WideBill | BillHead, fields: Fields, key: str
     ) -> None:
-        self._total = part.total and fields.add(
-            f"{key}.total", part.total.column, amount_reader(mapping, part.total)
-        )
-        self._paid = part.paid and fields.add(f"{key}.paid", part.paid.column, _paid(part.paid))
-        self._due = None
-        if part.due:
-            pattern = Pattern(part.due.format)
-            self._due = fields.add(f"{key}.due", part.due.column, lambda v: day_of(v, pattern))
+        total, paid, due = part.total, part.paid, part.due
+        self._total = total and fields.add(f"{key}.total", total, amount_reader(mapping, total))
+        self._paid = paid and fields.add(f"{key}.paid", paid, flag_reader(paid))
+        self._due = due and fields.add(f"{key}.due", due, day_reader(due))
 
     def read(self, row: Any) -> _Whole:
         return _Whole(
@@ -85,23 +55,18 @@ class _Head:
         )
 
 
-def _paid(part: PaidColumn) -> Callable[[Any], bool | None]:
-    known = {**dict.fromkeys(part.no, False), **dict.fromkeys(part.yes, True)}
-    return lambda value: known.get(text_of(value) or "")
-
-
 class _OneRow:
     """The row of one account and month in a table with a row per bill."""
 
     def __init__(self, mapping: BillingMapping, part: WideBill | BillHead, fields: Fields) -> None:
-        source = Source(mapping, part)
-        self._key = part.account.column
-        self._month = MonthWriter(part.month)
-        same = (source.is_account(part.account.column), source.is_month(part.month))
-        self._query = source.select(fields.columns or [self._key], *same, limit=2)
+        columns: list[Column] = fields.columns or [part.account]
+        self._query = month_query(mapping, part, columns, limit=2)
 
     def read(self, run: Run, account: object, month: str) -> Any:
-        rows = run(self._query, {"account": account, "month": self._month(month)})
+        """Return the row, None where there is none, `NotReady` where the month has no table."""
+        rows = self._query.rows(run, month, account=account)
+        if rows is None:
+            return NotReady(month)
         if len(rows) > 1:
             raise BillingError(f"bill: more than one row for one account in {month}")
         return rows[0] if rows else None
@@ -113,18 +78,18 @@ class WideBills:
     def __init__(self, mapping: BillingMapping, part: WideBill) -> None:
         fields = Fields()
         self._items = [
-            (code, fields.add(f"bill.items.{code}", item.column, amount_reader(mapping, item)))
+            (code, fields.add(f"bill.items.{code}", item, amount_reader(mapping, item)))
             for code, item in part.items.items()
         ]
         self._head = _Head(mapping, part, fields, "bill")
         self._row = _OneRow(mapping, part, fields)
         self._kind = mapping.account.id.type
 
-    def read(self, run: Run, account_id: str, month: str) -> Bill | None:
+    def read(self, run: Run, account_id: str, month: str) -> Bill | NotReady | None:
         """Return the bill, None where the account has none in that month."""
         row = self._row.read(run, as_key(account_id, self._kind), month)
-        if row is None:
-            return None
+        if row is None or isinstance(row, NotReady):
+            return row
         items = tuple(BillItem(code, amount(row)) for code, amount in self._items)
         return _bill(month, items, self._head.read(row))
 
@@ -133,14 +98,10 @@ class NarrowBills:
     """A row per item, and perhaps a row per bill beside them; an item without a row is 0."""
 
     def __init__(self, mapping: BillingMapping, part: NarrowBill) -> None:
-        source, fields = Source(mapping, part), Fields()
-        self._code = fields.add("bill.code", part.code.column, text_of)
-        self._amount = fields.add(
-            "bill.amount", part.amount.column, amount_reader(mapping, part.amount)
-        )
-        same = (source.is_account(part.account.column), source.is_month(part.month))
-        self._query = source.select(fields.columns, *same, limit=MOST_ROWS + 1)
-        self._month = MonthWriter(part.month)
+        fields = Fields()
+        self._code = fields.add("bill.code", part.code, text_reader(part.code))
+        self._amount = fields.add("bill.amount", part.amount, amount_reader(mapping, part.amount))
+        self._query = month_query(mapping, part, fields.columns, limit=MOST_ROWS + 1)
         self._kind = mapping.account.id.type
         self._items = list(part.items)
         self._item_of = {code: item for item, codes in part.items.items() for code in codes}
@@ -151,17 +112,19 @@ class NarrowBills:
             head = _Head(mapping, part.head, head_fields, "bill.head")
             self._head = (head, _OneRow(mapping, part.head, head_fields))
 
-    def read(self, run: Run, account_id: str, month: str) -> Bill | None:
+    def read(self, run: Run, account_id: str, month: str) -> Bill | NotReady | None:
         """Return the bill, None where the account has none in that month."""
         account = as_key(account_id, self._kind)
         whole = _Whole(None, None, None)
         if self._head:
             head, head_row = self._head
             row = head_row.read(run, account, month)
-            if row is None:
-                return None
+            if row is None or isinstance(row, NotReady):
+                return row
             whole = head.read(row)
-        rows = run(self._query, {"account": account, "month": self._month(month)})
+        rows = self._query.rows(run, month, account=account)
+        if rows is None:
+            return NotReady(month)
         if not rows and not self._head:
             return None
         return _bill(month, self._sums(rows), whole)
@@ -192,13 +155,15 @@ class Readiness:
     def __init__(self, mapping: BillingMapping) -> None:
         bill = mapping.bill
         self.by_run = isinstance(bill.ready, RunTable)
-        if isinstance(bill.ready, RunTable):
-            source, month = Source(mapping, bill.ready), bill.ready.month
-        else:
-            source, month = Source(mapping, bill), bill.month
-        self._query = source.select([month.column], source.is_month(month), limit=1)
-        self._month = MonthWriter(month)
+        part = bill.ready if isinstance(bill.ready, RunTable) else bill
+        month = part.month
+        shown = month or bill.account
+
+        def build(source: Source) -> Select[Any]:
+            return source.select([shown], *source.is_month(month), limit=1)
+
+        self._query = MonthQuery(mapping, part, month, build)
 
     def read(self, run: Run, month: str) -> bool:
         """Return whether the bills of `month` may be spoken."""
-        return bool(run(self._query, {"month": self._month(month)}))
+        return bool(self._query.rows(run, month))

@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, Inspector, inspect
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.types import Date, DateTime, Integer, Numeric, String, Time, TypeEngine
 
-from ivrd.billing.bills import month_reader
+from ivrd.billing.arrears import owed_of
 from ivrd.billing.database import Run, translated
-from ivrd.billing.entities import Bill
-from ivrd.billing.mapping import (
-    BillingMapping,
-    Column,
-    DetailTable,
-    KeyColumn,
-    MonthColumn,
-    NarrowBill,
-    Table,
-)
+from ivrd.billing.entities import Account, Arrears, Bill
+from ivrd.billing.month_tables import months_among
+from ivrd.billing.privileges import may_write
 from ivrd.billing.reader import BillingReader
+from ivrd.billing.readers import month_reader, text_reader
+from ivrd.billing.schema import Schema
+from ivrd.billing.schema_check import TableCheck
 from ivrd.billing.statements import Source
+from ivrd.billing.tables import BillingMapping, Key, NarrowBill, Table, UnpaidBills
 from ivrd.billing.values import text_of
-from ivrd.errors import BillingError, Problem, nearest
+from ivrd.errors import BillingError, Problem
 
 
 @dataclass(slots=True)
 class Check:
     """What a check found: with `problems` the mapping cannot be used, `warnings` are advice.
 
-    `sample` is a bill that was read through the mapping, None where there was none to read.
+    `sample` is a bill that was read through the mapping, None where there was none to read;
+    `account` is whose it is, `arrears` what they owe.
     """
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     sample: Bill | None = None
+    account: Account | None = None
+    arrears: tuple[Arrears, ...] = ()
 
 
 def check_billing(mapping: BillingMapping, engine: Engine) -> Check:
     """Hold every table and column of `mapping` against the database, and read one bill."""
     check = Check()
     try:
-        inspector = inspect(engine)
+        schema = Schema(engine, mapping.db_schema)
         for key, part in mapping.tables():
-            _check_table(mapping, inspector, key, part, check)
+            _check_table(mapping, schema, key, part, check)
+        _check_computed(mapping, schema, check)
         if not check.problems:
-            _read_sample(mapping, engine, check)
+            _check_account(mapping, schema, check)
+            _read_sample(mapping, schema, check)
     except (SQLAlchemyError, OSError) as exc:
         where = engine.url.render_as_string(hide_password=True)
         if engine.dialect.name == "sqlite":
@@ -64,148 +66,68 @@ def check_billing(mapping: BillingMapping, engine: Engine) -> Check:
 
 
 def _check_table(
-    mapping: BillingMapping, inspector: Inspector, key: tuple[str, ...], part: Table, check: Check
+    mapping: BillingMapping, schema: Schema, key: Key, part: Table, check: Check
 ) -> None:
-    schema = mapping.db_schema
-    tables = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
-    if part.table not in tables:
-        check.problems.append(
-            mapping.problem(
-                (*key, "table"),
-                f"the database has no table {part.table!r}",
-                expected=_some(tables),
-                nearest=_nearest(part.table, tables),
-                rule="no-table",
+    id_misfits = any(p.rule == "type" and p.key == "account.id" for p in check.problems)
+    found = TableCheck(mapping, schema, key, part, id_misfits=id_misfits)
+    check.problems += found.problems
+    check.warnings += found.warnings
+
+
+def _check_computed(mapping: BillingMapping, schema: Schema, check: Check) -> None:
+    """Check what computed arrears name themselves; the bills' own columns are checked there."""
+    if not isinstance(mapping.arrears, UnpaidBills) or check.problems:
+        return
+    owed = owed_of(mapping)
+    if owed is not None:
+        found = TableCheck(mapping, schema, ("arrears",), owed.part, id_misfits=False)
+        check.problems += found.problems
+
+
+def _check_account(mapping: BillingMapping, schema: Schema, check: Check) -> None:
+    """Warn where the account could write: read-only connections guard against slips alone."""
+    names = [name for _, part in mapping.tables() for name in _tables_of(part, schema)]
+    could = may_write(schema.engine, dict.fromkeys(names), mapping.db_schema)
+    if could:
+        check.warnings.append(
+            Problem(
+                f"the database account may write: {_some(could)}",
+                expected="an account that may only SELECT",
+                rule="may-write",
             )
         )
-        return
-    types = {c["name"]: c["type"] for c in inspector.get_columns(part.table, schema)}
-    columns = list(_columns(key, part))
-    for place, name, column in columns:
-        if name not in types:
-            check.problems.append(
-                mapping.problem(
-                    place,
-                    f"{part.table} has no column {name!r}",
-                    expected=_some(types),
-                    nearest=_nearest(name, types),
-                    rule="no-column",
-                )
-            )
-        elif column and not (column.role == "account" and _id_misfits(check)):
-            expected = _misfit(mapping, column, types[name])
-            if expected:
-                check.problems.append(
-                    mapping.problem(
-                        place,
-                        f"{part.table}.{name} is {types[name]}",
-                        expected=expected,
-                        rule="type",
-                    )
-                )
-    if all(name in types for _, name, _ in columns):
-        _check_index(mapping, inspector, key, part, check)
 
 
-def _columns(
-    key: tuple[str, ...], part: Table
-) -> Iterator[tuple[tuple[str, ...], str, Column | None]]:
-    """Return every column a table's mapping names: its place, its name, what it must hold."""
-    for name in type(part).model_fields:
-        value = getattr(part, name)
-        if isinstance(value, Column):
-            yield (*key, name), value.column, value
-        elif isinstance(value, list):
-            for index, one in enumerate(value):
-                if isinstance(one, Column):
-                    yield (*key, name, str(index)), one.column, one
-        elif name == "items" and isinstance(value, dict):
-            for item, amount in value.items():
-                if isinstance(amount, Column):
-                    yield (*key, name, item), amount.column, amount
-    for name in part.where:
-        yield (*key, "where", name), name, None
-    if isinstance(part, DetailTable):
-        for name in part.order:
-            yield (*key, "order"), name, None
+def _tables_of(part: Table, schema: Schema) -> list[str]:
+    """Return the tables that a part reads, the newest where there is one each month."""
+    named = [part.table, *(join.table for join in part.join.values())]
+    return [name if name in schema.names else _newest(name, schema)[1] for name in named]
 
 
-def _misfit(mapping: BillingMapping, column: Column, found: TypeEngine[Any]) -> str | None:
-    """Return what was expected of a column that cannot hold what the mapping says, else None."""
-    text, whole = isinstance(found, String), isinstance(found, Integer)
-    if isinstance(column, KeyColumn | MonthColumn) or column.role == "account":
-        said = (
-            column.type if isinstance(column, KeyColumn | MonthColumn) else mapping.account.id.type
-        )
-        fits = {
-            "text": text,
-            "integer": whole or isinstance(found, Numeric),
-            "date": isinstance(found, Date),
-        }
-        if fits[said]:
-            return None
-        right = [kind for kind, can in fits.items() if can]
-        return f'{said}; say type = "{right[0]}"' if right else said
-    needs: dict[str, tuple[tuple[type[Any], ...], str]] = {
-        "amount": ((Integer, Numeric, String), "a number"),
-        "number": ((Integer, Numeric, String), "a number"),
-        "date": ((Date, DateTime, String, Integer), "a date, or text or a number in the format"),
-        "time": ((Time, String, Integer), "a time, or text or a number in the format"),
-        "instant": ((DateTime, String, Integer), "date and time, or text in the format"),
-    }
-    able, words = needs.get(column.role, ((TypeEngine,), ""))
-    return None if isinstance(found, able) else words
-
-
-def _check_index(
-    mapping: BillingMapping, inspector: Inspector, key: tuple[str, ...], part: Table, check: Check
-) -> None:
-    """Warn where a column that lookups start from begins no index: every call would read it all."""
-    if part.table in inspector.get_view_names(mapping.db_schema):
-        return
-    indexes = inspector.get_indexes(part.table, mapping.db_schema)
-    first = {index["column_names"][0] for index in indexes if index["column_names"]}
-    first |= set(
-        inspector.get_pk_constraint(part.table, mapping.db_schema)["constrained_columns"][:1]
-    )
-    first |= {
-        u["column_names"][0]
-        for u in inspector.get_unique_constraints(part.table, mapping.db_schema)
-    }
-    for name in ("id", "phone", "agreement", "account"):
-        column = getattr(part, name, None)
-        if isinstance(column, Column) and column.column not in first:
-            check.warnings.append(
-                mapping.problem(
-                    (*key, name),
-                    f"{part.table}.{column.column} has no index: lookups will be slow",
-                    expected="an index that begins with it",
-                    rule="no-index",
-                )
-            )
-
-
-def _id_misfits(check: Check) -> bool:
-    """Return whether the account id was found wrong: what points at it then is no news."""
-    return any(problem.rule == "type" and problem.key == "account.id" for problem in check.problems)
+def _newest(name: str, schema: Schema) -> tuple[str, str]:
+    """Return the newest month of a name that has tables by month, and its table."""
+    return list(months_among(name, schema.names).items())[-1]
 
 
 _SAMPLES = 100
 """Rows to look through for what the mapping does not know."""
 
 
-def _read_sample(mapping: BillingMapping, engine: Engine, check: Check) -> None:
+def _read_sample(mapping: BillingMapping, schema: Schema, check: Check) -> None:
     """Read one account's bill as a caller would, and see whether it adds up."""
-    reader = BillingReader(mapping, engine)
+    reader = BillingReader(mapping, schema.engine)
+    month_of_table = _sample_month(mapping, schema)
     if isinstance(mapping.bill, NarrowBill):
-        _check_codes(mapping, mapping.bill, reader, check)
+        _check_codes(mapping, mapping.bill, reader, month_of_table, check)
     if check.problems:
         return
-    for account_id, month in reader.database.ask(lambda run: _bills(mapping, run)):
+    for account_id, month in reader.database.ask(lambda run: _bills(mapping, run, month_of_table)):
         bill = reader.bill(account_id, month)
-        if not isinstance(bill, Bill):
+        account = reader.account(account_id)
+        if not isinstance(bill, Bill) or account is None:
             continue
-        check.sample = bill
+        check.sample, check.account = bill, account
+        check.arrears = reader.arrears(account_id)
         items = sum(item.amount_fen for item in bill.items)
         if items != bill.total_fen:
             check.warnings.append(
@@ -224,12 +146,31 @@ def _read_sample(mapping: BillingMapping, engine: Engine, check: Check) -> None:
         )
 
 
-def _bills(mapping: BillingMapping, run: Run) -> list[tuple[str, str]]:
+def _sample_month(mapping: BillingMapping, schema: Schema) -> str | None:
+    """Return the latest month that has a table of bills, None where one table has all months."""
+    bill = mapping.bill
+    named = [bill.table, *(join.table for join in bill.join.values())]
+    tables = [months_among(name, schema.names) for name in named if name not in schema.names]
+    if not tables:
+        return None
+    today = datetime.now(ZoneInfo(mapping.zone))
+    whole = set.intersection(*(set(months) for months in tables))
+    return max((month for month in whole if month <= f"{today:%Y-%m}"), default=None)
+
+
+def _bills(mapping: BillingMapping, run: Run, month_of_table: str | None) -> list[tuple[str, str]]:
     """Return accounts and months of some bills."""
     bill = mapping.bill
+    if bill.monthly and month_of_table is None:
+        return []
+    source = Source(mapping, bill, month=month_of_table)
+    if bill.month is None or month_of_table:
+        rows = run(source.select([bill.account], limit=_SAMPLES), {})
+        accounts = dict.fromkeys(text_of(row[0]) for row in rows)
+        return [(account, month_of_table or "") for account in accounts if account]
     month_of = month_reader(bill.month)
-    query = Source(mapping, bill).select([bill.account.column, bill.month.column], limit=_SAMPLES)
-    found = dict.fromkeys((text_of(row[0]), row[1]) for row in run(query, {}))
+    rows = run(source.select([bill.account, bill.month], limit=_SAMPLES), {})
+    found = dict.fromkeys((text_of(row[0]), row[1]) for row in rows)
     try:
         return [(account, month_of(value) or "") for account, value in found if account]
     except ValueError as exc:
@@ -237,14 +178,16 @@ def _bills(mapping: BillingMapping, run: Run) -> list[tuple[str, str]]:
 
 
 def _check_codes(
-    mapping: BillingMapping, bill: NarrowBill, reader: BillingReader, check: Check
-) -> None:
+    mapping: BillingMapping, bill: NarrowBill, reader: BillingReader, month: str | None,
+    check: Check,
+) -> None:  # fmt: skip
     """Name the item codes of the database that no item of the mapping has."""
-    if bill.rest:
+    if bill.rest or (bill.monthly and month is None):
         return
-    source = Source(mapping, bill)
-    query = source.select([bill.code.column], limit=10 * _SAMPLES).distinct()
-    found = {text_of(row[0]) for row in reader.database.ask(lambda run: run(query, {}))}
+    source = Source(mapping, bill, month=month)
+    query = source.select([bill.code], limit=10 * _SAMPLES).distinct()
+    read = text_reader(bill.code)
+    found = {read(row[0]) for row in reader.database.ask(lambda run: run(query, {}))}
     known = {code for codes in bill.items.values() for code in codes}
     unknown = sorted(code for code in found - known if code)
     if unknown:
@@ -258,14 +201,7 @@ def _check_codes(
         )
 
 
-def _nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the nearest name; one that differs in case alone is the commonest slip."""
-    cased = {other.lower(): other for other in names}
-    found = nearest(name.lower(), cased)
-    return cased[found] if found else None
-
-
-def _some(names: Any) -> str:
+def _some(names: Iterable[str]) -> str:
     """Return the first few names: a schema may have thousands."""
     shown = list(names)
-    return ", ".join(shown[:12]) + (", …" if len(shown) > 12 else "") or "none at all"
+    return ", ".join(shown[:12]) + (", …" if len(shown) > 12 else "")

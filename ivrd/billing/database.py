@@ -61,7 +61,7 @@ _AT_ONCE_S = 0.5
 """Within this a lost connection is met where it was lost before: the next may serve."""
 
 
-class NoTable(BillingDown):  # noqa: N818 - as its base
+class NoTable(BillingDown):
     """A table that a statement names is not there."""
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from ivrd.billing.arrears import MOST_ROWS, ArrearsFields, together
-from ivrd.billing.bills import month_reader
+from ivrd.billing.arrears import MOST_ROWS, ArrearsFields, Owed, Today, together
 from ivrd.billing.database import Run
 from ivrd.billing.entities import Arrears, Debtor, OwedRow
-from ivrd.billing.mapping import ArrearsTable, BillingMapping
-from ivrd.billing.statements import Fields, JoinedSource, as_key
+from ivrd.billing.readers import flag_reader, month_reader, text_reader
+from ivrd.billing.statements import Fields, OwedSource, as_key
+from ivrd.billing.tables import BillingMapping
 from ivrd.billing.values import text_of
 from ivrd.errors import BillingError
 
 PAGE = 5000
 """Rows read at once. More than one account can have, so that every page brings the scan on."""
+
+_Row: TypeAlias = tuple[str | None, Any]
+"""The month of its table, where there is one each month, and the row."""
 
 Ask: TypeAlias = Callable[[Callable[[Run], Sequence[Any]]], Sequence[Any]]
 
@@ -29,30 +33,36 @@ class Debtors:
     runs may be there or not; it is read again before it is dialled.
     """
 
-    def __init__(self, mapping: BillingMapping, part: ArrearsTable, page: int = PAGE) -> None:
-        accounts, fields = mapping.account, Fields()
-        fields.columns.append(part.account.column)
-        self._owed = ArrearsFields(mapping, part, fields)
+    def __init__(self, mapping: BillingMapping, owed: Owed, today: Today, page: int = PAGE) -> None:
+        accounts, fields, part = mapping.account, Fields(), owed.part
+        fields.columns.append(part.account)
+        self._owed, self._today = owed, today
+        self._fields = ArrearsFields(mapping, part, fields)
         self._month = part.month and fields.add(
-            "arrears.month", part.month.column, month_reader(part.month)
+            "arrears.month", part.month, month_reader(part.month)
         )
-        of_arrears = len(fields.columns)
+        last = len(fields.columns)
+        self._fields.add_account(fields)
         phones = [*([accounts.phone] if accounts.phone else []), *accounts.other_phones]
-        self._phones = [fields.add("account.phone", part.column, text_of) for part in phones]
-        customer, lang = accounts.customer, accounts.language
-        self._customer = customer and fields.add("account.customer", customer.column, text_of)
-        self._language = lang and fields.add("account.language", lang.column, text_of)
-        columns = fields.columns
-        source = JoinedSource(mapping, part, columns[1:of_arrears], columns[of_arrears:])
+        self._phones = [fields.add("account.phone", part, text_reader(part)) for part in phones]
+        customer, lang, zone = accounts.customer, accounts.language, accounts.zone
+        self._customer = customer and fields.add(
+            "account.customer", customer, text_reader(customer)
+        )
+        self._language = lang and fields.add("account.language", lang, text_reader(lang))
+        self._zone = zone and fields.add("account.zone", zone, text_reader(zone))
+        agreed = accounts.consent
+        self._consent = agreed and fields.add("account.consent", agreed, flag_reader(agreed))
+        source = OwedSource(mapping, part, fields.columns[1:last], fields.columns[last:])
         self._first, self._following = source.first(page), source.following(page)
         self._kind, self._page = accounts.id.type, page
 
     def owed(self, ask: Ask) -> Iterator[OwedRow]:
-        """Yield every row of the arrears table that counts, by account."""
+        """Yield every row of the arrears that counts, by account."""
         for account, rows in self._accounts(ask):
-            for row in rows:
+            for month, row in rows:
                 yield OwedRow(
-                    self._owed.of(row, account), self._month(row) if self._month else None
+                    self._fields.of(row, account), self._month(row) if self._month else month
                 )
 
     def debtors(
@@ -67,35 +77,64 @@ class Debtors:
                 yield debtor
 
     def _debtor(
-        self, account: str, rows: list[Any], groups: Collection[str], products: Collection[str]
+        self, account: str, rows: list[_Row], groups: Collection[str], products: Collection[str]
     ) -> Debtor | None:
         owed: Arrears | None = None
-        for row in rows:
-            one = self._owed.of(row, account)
+        for _, row in rows:
+            one = self._fields.of(row, account)
             if (groups and one.group not in groups) or (products and one.product not in products):
                 continue
             owed = together(owed, one) if owed else one
         if owed is None or owed.amount_fen <= 0:
             return None
-        phones = (phone(row) for row in rows for phone in self._phones)
+        phones = (phone(row) for _, row in rows for phone in self._phones)
+        first = rows[0][1]
         return Debtor(
             owed,
             tuple(dict.fromkeys(number for number in phones if number)),
-            self._customer(rows[0]) if self._customer else None,
-            self._language(rows[0]) if self._language else None,
+            self._customer(first) if self._customer else None,
+            self._language(first) if self._language else None,
+            self._zone(first) if self._zone else None,
+            self._consent(first) if self._consent else None,
         )
 
-    def _accounts(self, ask: Ask) -> Iterator[tuple[str, list[Any]]]:
-        """Yield each account with its rows."""
+    def _accounts(self, ask: Ask) -> Iterator[tuple[str, list[_Row]]]:
+        """Yield each account with its rows that count, and the months of their tables.
+
+        Tables by month are gathered first: who owes something is in memory then.
+        """
+        today = self._today()
+        months = self._owed.months(today)
+        if not self._owed.part.monthly:
+            yield from self._of_table(ask, months[0], today)
+            return
+        gathered: dict[str, list[_Row]] = {}
+        for month in reversed(months):
+            for account, rows in self._of_table(ask, month, today):
+                gathered.setdefault(account, []).extend(rows)
+        for account in sorted(gathered):
+            yield account, gathered[account]
+
+    def _of_table(self, ask: Ask, month: str, today: date) -> Iterator[tuple[str, list[_Row]]]:
+        """Yield each account of one table with its rows that count, a page at a time."""
         after: object = None
         while True:
             query = self._first if after is None else self._following
             values = {} if after is None else {"after": after}
-            page = ask(lambda run, query=query, values=values: run(query, values))  # type: ignore[misc]  # bound now, not when it is run
+            page = ask(
+                lambda run, query=query, values=values: query.rows(run, month, **values) or ()  # type: ignore[misc]  # bound now, not when it is run
+            )
             last = len(page) < self._page
             rows = list(page) if last else _whole_accounts(page)
             for account, its in groupby(rows, key=_account):
-                yield account, list(its)
+                owed = [(month or None, row) for row in its]
+                if self._owed.computed:
+                    fields = self._fields
+                    owed = [
+                        one for one in owed if self._owed.counts(fields.of(one[1], account), today)
+                    ]
+                if owed:
+                    yield account, owed
             if last:
                 return
             after = as_key(str(rows[-1][0]), self._kind)

@@ -11,12 +11,21 @@ from datetime import date, datetime
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account (户): `id` is the billing database's own key, as text."""
+    """One account (户): `id` is the billing database's own key, as text.
+
+    `zone` is the holder's time zone, `consent` whether they agreed to be called by a machine;
+    None where the billing data does not say. `other_phones` are more numbers of the holder's.
+    """
 
     id: str = field(repr=False)
     phone: str | None = field(default=None, repr=False)
     agreement: str | None = field(default=None, repr=False)
     language: str | None = None
+    group: str | None = None
+    product: str | None = None
+    zone: str | None = None
+    consent: bool | None = None
+    other_phones: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +107,16 @@ class Debtor:
     """An account in arrears and how to reach its holder, for a campaign.
 
     `owed` sums its rows; `phones` are as the database writes them, the main one first, and none
-    where it has none on record; `customer` is whom the account belongs to, where that is known.
+    where it has none on record; `customer` is whom the account belongs to, where that is known;
+    `zone` and `consent` are the account's.
     """
 
     owed: Arrears
     phones: tuple[str, ...] = field(default=(), repr=False)
     customer: str | None = field(default=None, repr=False)
     language: str | None = None
+    zone: str | None = None
+    consent: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
 from ivrd.billing.accounts import Accounts
-from ivrd.billing.arrears import ArrearsRows
+from ivrd.billing.arrears import ArrearsRows, Today, owed_of
 from ivrd.billing.bills import Readiness, bills_of
 from ivrd.billing.breaker import Breaker
 from ivrd.billing.database import Database, Run
@@ -23,7 +25,7 @@ from ivrd.billing.entities import (
     OwedRow,
     Proof,
 )
-from ivrd.billing.mapping import BillingMapping
+from ivrd.billing.tables import BillingMapping
 from ivrd.errors import BillingError
 
 
@@ -31,19 +33,27 @@ class BillingReader:
     """Reads the standard entities through a mapping; to be called from any thread.
 
     Every lookup raises `BillingSlow`, `BillingDown`, or plain `BillingError` where the data is
-    not as the mapping says. What is simply not there is None, `NotReady` or empty.
+    not as the mapping says. What is simply not there is None, `NotReady` or empty. `today` says
+    which bills are overdue, where arrears are computed from them.
     """
 
     def __init__(
-        self, mapping: BillingMapping, engine: Engine, breaker: Breaker | None = None
+        self,
+        mapping: BillingMapping,
+        engine: Engine,
+        breaker: Breaker | None = None,
+        today: Today | None = None,
     ) -> None:
+        zone = ZoneInfo(mapping.zone)
+        today = today or (lambda: datetime.now(zone).date())
         self.database = Database(engine, breaker)
         self._accounts = Accounts(mapping)
         self._bills = bills_of(mapping)
         self._readiness = Readiness(mapping)
         self._details = Details(mapping, mapping.details) if mapping.details else None
-        self._arrears = ArrearsRows(mapping, mapping.arrears) if mapping.arrears else None
-        self._debtors = Debtors(mapping, mapping.arrears) if mapping.arrears else None
+        owed = owed_of(mapping)
+        self._arrears = ArrearsRows(mapping, owed, today) if owed else None
+        self._debtors = Debtors(mapping, owed, today) if owed else None
         self.detail_items = frozenset(mapping.details.of if mapping.details else ())
         """Codes of the items that call details explain."""
 
@@ -79,6 +89,8 @@ class BillingReader:
         if self._readiness.by_run and not self._readiness.read(run, month):
             return NotReady(month)
         bill = self._bills.read(run, account_id, month)
+        if isinstance(bill, NotReady):
+            return bill
         if bill is None and not self._readiness.by_run and not self._readiness.read(run, month):
             return NotReady(month)
         return bill

@@ -6,11 +6,22 @@ Nothing here puts a value into an error: it may be private.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple, TypeAlias
 
-Unit: TypeAlias = Literal["fen", "yuan"]
+Unit: TypeAlias = Literal["fen", "yuan", "li", "jiao", "minor", "major"]
+"""厘, 分, 角 and 元; of any other currency its minor unit (a hundredth) and its major unit."""
+
+_FEN: Mapping[Unit, Decimal] = {
+    "li": Decimal("0.1"),
+    "fen": Decimal(1),
+    "minor": Decimal(1),
+    "jiao": Decimal(10),
+    "yuan": Decimal(100),
+    "major": Decimal(100),
+}
 
 _FLOAT_NOISE = Decimal("0.0001")
 """Fen by which a binary fraction may miss a whole fen: sums of doubles do, a tariff does not."""
@@ -22,15 +33,15 @@ def fen(value: object, unit: Unit) -> int:
         return 0
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         raise ValueError("not an amount")  # noqa: TRY004 - of the data, not of the code
-    if isinstance(value, int):
-        return value * 100 if unit == "yuan" else value
+    if isinstance(value, int) and unit != "li":
+        return value * int(_FEN[unit])
     try:
         exact = Decimal(repr(value) if isinstance(value, float) else value)
     except InvalidOperation:
         raise ValueError("not an amount") from None
     if not exact.is_finite():
         raise ValueError("not an amount")
-    amount = exact * 100 if unit == "yuan" else exact
+    amount = exact * _FEN[unit]
     whole = int(amount.to_integral_value())
     slack = _FLOAT_NOISE if isinstance(value, float) else 0
     if abs(amount - whole) > slack:
@@ -57,12 +68,20 @@ class Parts(NamedTuple):
     second: int = 0
 
 
-_TOKENS = {"YYYY": "year", "MM": "month", "DD": "day", "hh": "hour", "mm": "minute", "ss": "second"}
+_TOKENS = {
+    "YYYY": "year",
+    "YY": "year",
+    "MM": "month",
+    "DD": "day",
+    "hh": "hour",
+    "mm": "minute",
+    "ss": "second",
+}
 _TOKEN = re.compile("|".join(_TOKENS))
 
 
 class Pattern:
-    """How a date, a month or a time stands in a column: YYYY, MM, DD, hh, mm, ss, all else literal.
+    """How a date, a month or a time stands in a column: YYYY, YY, MM, DD, hh, mm, ss, else literal.
 
     Raises ValueError for a pattern with a part twice, with no part, or with letters of no part.
     """
@@ -71,8 +90,11 @@ class Pattern:
         self.text = text
         tokens = _TOKEN.findall(text)
         between = _TOKEN.split(text)
-        if not tokens or len(set(tokens)) < len(tokens) or re.search("[A-Za-z]", "".join(between)):
-            raise ValueError(f"{text!r} is not made of YYYY, MM, DD, hh, mm, ss, each at most once")
+        named = [_TOKENS[token] for token in tokens]
+        if not tokens or len(set(named)) < len(named) or re.search("[A-Za-z]", "".join(between)):
+            raise ValueError(
+                f"{text!r} is not made of YYYY or YY, MM, DD, hh, mm, ss, each at most once"
+            )
         self.parts = frozenset(_TOKENS[token] for token in tokens)
         digits = [rf"(?P<{_TOKENS[token]}>[0-9]{{{len(token)}}})" for token in tokens]
         pieces = [re.escape(between[0])]
@@ -89,11 +111,15 @@ class Pattern:
         found = self._match(value) if isinstance(value, str) else None
         if not found:
             raise ValueError(f"not written {self.text}")
-        return Parts(**{part: int(digits) for part, digits in found.groupdict().items()})
+        parts = {part: int(digits) for part, digits in found.groupdict().items()}
+        if len(found.groupdict().get("year", "YYYY")) == 2:
+            parts["year"] += 2000
+        return Parts(**parts)
 
     def write(self, year: int, month: int) -> str:
         """Return the month as this pattern writes it."""
-        return self.text.replace("YYYY", f"{year:04}").replace("MM", f"{month:02}")
+        text = self.text.replace("YYYY", f"{year:04}").replace("YY", f"{year % 100:02}")
+        return text.replace("MM", f"{month:02}")
 
 
 def day_of(value: object, pattern: Pattern) -> date | None:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
 
+from ivrd.billing.arrears import owed_of
 from ivrd.billing.check import check_billing
 from ivrd.billing.debtors import Debtors
 from ivrd.billing.entities import Debtor
@@ -25,8 +26,9 @@ from tests.billing.conftest import TODAY
 
 
 def with_page(reader: BillingReader, mapping: BillingMapping, page: int) -> list[Debtor]:
-    assert mapping.arrears
-    return list(Debtors(mapping, mapping.arrears, page).debtors(reader.database.ask))
+    owed = owed_of(mapping)
+    assert owed
+    return list(Debtors(mapping, owed, lambda: TODAY, page).debtors(reader.database.ask))
 
 
 def test_a_debtor_has_the_sum_of_the_rows_and_all_numbers(reader: BillingReader) -> None:
@@ -210,9 +212,10 @@ def test_rows_that_write_one_account_in_two_ways_are_one_where_the_database_take
 
 @pytest.mark.parametrize("dialect", [mssql, mysql, oracle, postgresql])
 def test_the_scan_can_be_said_in_every_dialect(dialect: object, mapping: BillingMapping) -> None:
-    assert mapping.arrears
-    scan = Debtors(mapping, mapping.arrears)
+    owed = owed_of(mapping)
+    assert owed
+    scan = Debtors(mapping, owed, lambda: TODAY)
     for query in (scan._first, scan._following):  # noqa: SLF001 - what is sent to the database
-        sql = str(query.compile(dialect=dialect.dialect())).lower()  # type: ignore[attr-defined]  # each of these modules has one
+        sql = str(query.of("2026-10").compile(dialect=dialect.dialect())).lower()  # type: ignore[attr-defined]  # each of these modules has one
         assert " join " in sql
         assert "order by" in sql

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivrd.billing.mapping import MonthColumn
+from ivrd.billing.columns import MonthColumn
 from ivrd.billing.statements import MonthWriter, as_key
 from ivrd.billing.values import (
     Pattern,
@@ -94,7 +94,7 @@ def test_a_pattern_that_says_nothing_clear_is_refused(text: str) -> None:
     ],
 )
 def test_a_month_is_written_as_its_column_holds_it(column: dict[str, str], written: object) -> None:
-    assert MonthWriter(MonthColumn.model_validate(column))("2026-09") == written
+    assert MonthWriter(MonthColumn.model_validate(column))("2026-09")["month"] == written
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,29 @@ def test_blank_text_is_none() -> None:
 @pytest.mark.parametrize("keyed", ["", "12A", "*", "１２", "1" * 19, "-1"])
 def test_an_integer_key_takes_digits_alone(keyed: str) -> None:
     assert as_key(keyed, "integer") is None
+
+
+def test_a_month_of_dates_is_from_its_first_day_to_the_next_months() -> None:
+    write = MonthWriter(MonthColumn.model_validate({"column": "m", "type": "date"}))
+    assert write("2026-12") == {"month": date(2026, 12, 1), "month_after": date(2027, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "in_fen"),
+    [(12340, "li", 1234), (Decimal("7.5"), "jiao", 75), (3, "jiao", 30), (2, "major", 200),
+     ("19.99", "major", 1999), (1999, "minor", 1999)],
+)  # fmt: skip
+def test_every_unit_is_read_into_fen(value: object, unit: Unit, in_fen: int) -> None:
+    assert fen(value, unit) == in_fen
+
+
+def test_a_part_of_a_fen_in_li_is_refused() -> None:
+    with pytest.raises(ValueError, match="whole number of fen"):
+        fen(12345, "li")
+
+
+def test_a_year_of_two_digits_is_of_this_century() -> None:
+    pattern = Pattern("YYMM")
+    assert pattern.parse(2609)[:2] == (2026, 9)
+    assert pattern.write(2026, 9) == "2609"
+    assert Pattern("YYYY年MM月").write(2026, 9) == "2026年09月"
