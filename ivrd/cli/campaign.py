@@ -18,7 +18,7 @@ from ivrd.cli.campaign_debtors import (
     list_of,
     may_be_true,
     may_import,
-    read_list,
+    read_or_skip,
     set_posted,
     today_in,
 )
@@ -50,6 +50,7 @@ from ivrd.dunning_settings import campaign_defaults, number_plan
 from ivrd.errors import CampaignError
 from ivrd.store.engine import Store
 from ivrd.store.states import CampaignState, TargetState
+from ivrd.store.switches import KILL, is_on
 
 _skip_bad = click.option("--skip-bad", metavar="FILE",
                          type=click.Path(dir_okay=False, path_type=Path),
@@ -92,7 +93,7 @@ def new(
             posted = instant(posted_at, now, config.zone) if posted_at else _posted_of(made)
             may_be_true(made, posted, now.astimezone(config.zone))
             made = made.posted(posted)
-        found = read_list(config, made, listed, now, skip_bad) if listed else None
+        found = read_or_skip(config, made, listed, now, skip_bad) if listed else None
         with debtors_of(config, made, found) as rows:
             act(
                 store, "campaign.new", {"campaign": made.name, "kind": made.kind},
@@ -108,7 +109,7 @@ def new(
         more = " --posted-at TIME" if asked else ""
         click.echo(f"next: `ivrd campaign import {made.name} FILE{more}`")
     else:
-        click.echo(f"next: `ivrd campaign start {made.name}`, and lines with `ivrd dunning start`")
+        click.echo(f"next: `ivrd campaign start {made.name}`")
 
 
 @campaign.command("import")
@@ -139,7 +140,7 @@ def import_debtors(
         may_import(row, into, how, posted_at)
         posted = instant(posted_at, now, config.zone) if posted_at else row["posted_at"]
         may_be_true(into, posted, now.astimezone(config.zone))
-        found = read_list(config, into, file, now, skip_bad)
+        found = read_or_skip(config, into, file, now, skip_bad)
         intend(
             store, "campaign.import",
             {"campaign": name, "file": file.name, "rows": len(found.rows), "how": how},
@@ -219,6 +220,7 @@ def list_campaigns(config_file: Path, as_json: bool) -> None:
     config = settings(config_file)
     with own_store(config) as store:
         standings = store.read(reports.standings)
+        killed = store.read(lambda tx: is_on(tx, KILL))
     if as_json:
         print_json([plain(one, config.zone) for one in standings])
         return
@@ -230,7 +232,7 @@ def list_campaigns(config_file: Path, as_json: bool) -> None:
         [
             (one.name, word(one.state, CAMPAIGN_STATES, "en"), one.whole, one.left,
              one.debtors.get(TargetState.NOTIFIED, 0), one.debtors.get(TargetState.SETTLED, 0),
-             one.waits_for)
+             _waits_for(one, killed=killed))
             for one in standings
         ],
     )  # fmt: skip
@@ -249,7 +251,8 @@ def show_campaign(config_file: Path, name: str, as_json: bool) -> None:
         if as_json:
             print_json({**plain(standing, config.zone), "settings": row["settings"]})
             return
-        _print_standing(standing, config)
+        killed = store.read(lambda tx: is_on(tx, KILL))
+        _print_standing(standing, config, store.now(), killed=killed)
         click.echo()
         store.read(lambda tx: _print_progress(tx, name, config))
 
@@ -284,11 +287,14 @@ def _bring(config_file: Path, name: str, to: CampaignState, do: str, *, as_json:
             lambda tx, at, _by: campaigns.bring(tx, name, to, at),
         )  # fmt: skip
         (standing,) = store.read(lambda tx: reports.standings(tx, name))
-    nudge(config)
+    runs = nudge(config)
     if as_json:
         print_json({"campaign": name, "state": to.value, "left": standing.left})
         return
     click.echo(f"{name} is {word(to, CAMPAIGN_STATES, 'en')}, {standing.left} left to call")
+    if to is CampaignState.RUNNING:
+        first = "" if runs else "the daemon, `ivrd run`, and "
+        click.echo(f"next: {first}lines that call, as `ivrd dunning start --lines 5-8`")
 
 
 def _can_be_spoken(config: Config, store: Store, name: str) -> None:
@@ -303,20 +309,28 @@ def _posted_of(made: Campaign) -> datetime | None:
     return made.from_list.posted_at if made.from_list else None
 
 
-def _print_standing(one: Standing, config: Config) -> None:
+def _waits_for(one: Standing, *, killed: bool) -> str | None:
+    """Return what a campaign waits for, and what ends that where a command does."""
+    if one.state == CampaignState.NEW:
+        return f"`ivrd campaign start {one.name}`"
+    if killed and one.state == CampaignState.RUNNING:
+        return "the kill switch is on: `ivrd kill-switch off`"
+    return one.waits_for
+
+
+def _print_standing(one: Standing, config: Config, now: datetime, *, killed: bool) -> None:
     def at(value: datetime | None) -> str | None:
         return local(value, config.zone) if value else None
 
-    waits = one.waits_for
-    if one.state == CampaignState.NEW:
-        waits = f"`ivrd campaign start {one.name}`"
+    # one who is due waits for a line and the gate, not for an instant
+    later = one.next_at if one.next_at and one.next_at > now else None
     facts = {
         "campaign": f"{one.name}, {one.kind}",
         "state": word(one.state, CAMPAIGN_STATES, "en"),
-        "waits for": waits,
+        "waits for": _waits_for(one, killed=killed),
         "made": at(one.made_at), "started": at(one.started_at), "ended": at(one.ended_at),
         "debtors chosen": at(one.chosen_at), "payments posted": at(one.posted_at),
-        "next call": at(one.next_at),
+        "next call": at(later),
         "debtors": f"{one.whole:,}, {one.left:,} left to call, {yuan(one.owed_fen)} owed",
         **{
             word(state, TARGET_STATES, "en"): ", ".join(

@@ -24,6 +24,7 @@ from ivrd.dunning.fill import Filled, refill
 from ivrd.dunning.lists import DebtorList, ListChecks, import_list
 from ivrd.dunning.target_rows import TargetRow
 from ivrd.dunning_settings import number_plan
+from ivrd.errors import ListError, Problem
 from ivrd.store import tables
 from ivrd.store.engine import Store
 from ivrd.store.states import CampaignState
@@ -34,6 +35,19 @@ def list_of(made: Campaign, file: Path) -> Path | None:
     if made.from_list is None or made.from_list.file is None:
         return None
     return file.parent / made.from_list.file
+
+
+def read_or_skip(
+    config: Config, into: Campaign, file: Path, now: datetime, skip_bad: Path | None
+) -> DebtorList:
+    """Read a list as `read_list`; where only rows are wrong, say how the others can be taken."""
+    try:
+        return read_list(config, into, file, now, skip_bad)
+    except ListError as error:
+        if skip_bad is None and all((problem.line or 0) > 1 for problem in error.problems):
+            hint = "nothing is imported; --skip-bad FILE writes these rows there, takes the others"
+            raise ListError([*error.problems, Problem(hint, file=file, rule="skip-bad")]) from None
+        raise
 
 
 def read_list(

@@ -84,7 +84,7 @@ def set_debtor_class(
         when = to_come(at, store.now(), config.zone) if at else None
 
         def job(tx: Connection, now: Any, by: str) -> None:
-            _must_be_known(tx, account)
+            _must_be_known(tx, account, config)
             set_class(
                 tx, account, DebtorClass(to), by, now, next_action=action, next_at=when, owner=owner
             )
@@ -104,10 +104,11 @@ def note(config_file: Path, account: str, text: str, as_json: bool) -> None:
     """Write a note on an account."""
     if not text.strip():
         raise click.BadParameter("an empty note")
-    with own_store(settings(config_file)) as store:
+    config = settings(config_file)
+    with own_store(config) as store:
 
         def job(tx: Connection, now: Any, by: str) -> int:
-            _must_be_known(tx, account)
+            _must_be_known(tx, account, config)
             return add_note(tx, account, now, by, text)
 
         number = act(store, "debtor.note", {"account": account}, job)
@@ -133,7 +134,7 @@ def task(
 
         def job(tx: Connection, now: Any, by: str) -> int:
             del by
-            _must_be_known(tx, account)
+            _must_be_known(tx, account, config)
             return open_task(tx, account, Task(what), now, day, owner=owner, text=text)
 
         number = act(store, "debtor.task", {"account": account, "task": what}, job)
@@ -157,10 +158,14 @@ def _done(told: str, data: dict[str, Any], *, as_json: bool) -> None:
         click.echo(told)
 
 
-def _must_be_known(tx: Connection, account: str) -> None:
-    """Refuse an account of which nothing is known: most likely it is mistyped."""
-    if not person(tx, look_up(tx, account, None)).is_known:
-        raise Refused("no campaign and no note knows that account; it is the billing data's own id")
+def _must_be_known(tx: Connection, account: str, config: Config) -> None:
+    """Refuse an account of which nothing is known: most likely it is mistyped, or a number."""
+    if person(tx, look_up(tx, account, None)).is_known:
+        return
+    owners = person(tx, look_up(tx, account, _number_in(config, account))).accounts
+    if owners:
+        raise Refused(f"that is a number, of account {', '.join(owners)}: name the account")
+    raise Refused("no campaign and no note knows that account; it is the billing data's own id")
 
 
 def print_person(found: Person, config: Config) -> None:

@@ -13,11 +13,12 @@ from ivrd.cli.client import ask, order
 from ivrd.cli.enquiry import LineNumbers
 from ivrd.cli.instants import to_come
 from ivrd.cli.output import Refused, json_option, print_facts, print_json
-from ivrd.cli.own_store import operator
+from ivrd.cli.own_store import operator, own_store
 from ivrd.cli.settings import settings
 from ivrd.cli.tables import print_table
 from ivrd.config import Config
 from ivrd.dunning.columns import OUTCOMES, word
+from ivrd.store.switches import KILL, is_on
 
 _lines = click.option("--lines", "numbers", type=LineNumbers(), required=True, metavar="5-8",
                       help="Which lines.")  # fmt: skip
@@ -72,15 +73,21 @@ def pause(config_file: Path, numbers: list[int], now: bool, as_json: bool) -> No
 def status(config_file: Path, as_json: bool) -> None:
     """Say which lines call debtors, and what dialling waits for."""
     config = _dialling(settings(config_file))
-    told = ask(config, "/status")["dunning"]
+    told = dict(ask(config, "/status")["dunning"] or {})
     lines = [
         {name: view[name] for name in ("line", "role", "dunning", "dunning_at", "status", "reason")}
         for view in ask(config, "/lines")
     ]
+    with own_store(config) as store:
+        # the daemon tells what it waited for when it looked last
+        if store.read(lambda tx: is_on(tx, KILL)):
+            told["waits_for"] = "the kill switch is on: `ivrd kill-switch off` lets it dial"
+        elif not any(view["dunning"] == "on" for view in lines):
+            told["waits_for"] = "no line is given to dunning: `ivrd dunning start --lines 5-8`"
     if as_json:
         print_json({"dunning": told, "lines": lines})
     else:
-        print_status(told or {}, lines)
+        print_status(told, lines)
 
 
 def _dialling(config: Config) -> Config:

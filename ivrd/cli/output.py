@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -88,10 +90,16 @@ def print_problems(problems: Iterable[Problem]) -> None:
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """Print names with their values, one a line."""
+    """Print names with their values, one a line; a long one goes on below its beginning."""
     width = max((len(name) for name in facts), default=0)
+    room = shutil.get_terminal_size().columns - width - 2
     for name, value in facts.items():
-        click.echo(f"{click.style(f'{name:{width}}', dim=True)}  {shown(value)}")
+        lines = [shown(value)]
+        if sys.stdout.isatty() and lines[0].isascii():  # as wide as it is long
+            lines = textwrap.wrap(lines[0], max(room, 20), break_on_hyphens=False)
+        for at, line in enumerate(lines):
+            told = "" if at else name
+            click.echo(f"{click.style(f'{told:{width}}', dim=True)}  {line}")
 
 
 def duration(seconds: float) -> str:

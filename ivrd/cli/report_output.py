@@ -125,11 +125,16 @@ def show_report(report: Report, shown: Shown, hidden: frozenset[Private] = EVERY
 
 def _show(report: Report, shown: Shown) -> None:
     if shown.csv is not None or shown.xlsx is not None:
+        # what goes to the terminal itself would stand in the middle of the bar
+        seen = sys.stderr.isatty() and shown.csv != "-"
         with Progress(
             TextColumn("Writing"), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True,
+            console=Console(stderr=True), disable=not seen, transient=True,
         ) as bar:  # fmt: skip
-            _write(replace(report, rows=_counted(report.rows, bar)), shown)
+            count = _write(replace(report, rows=_counted(report.rows, bar)), shown)
+        path = shown.xlsx or shown.csv
+        if path != "-":
+            click.echo(f"{path} written, {rows(count)}")
     elif shown.as_json:
         print_report_json(report)
     else:
@@ -145,28 +150,22 @@ def _counted(found: Iterable[Row], bar: Progress) -> Iterator[Row]:
         yield row
 
 
-def _write(report: Report, shown: Shown) -> None:
+def _write(report: Report, shown: Shown) -> int:
+    """Write the file that is asked for, or CSV to stdout; return how many rows it has."""
     # openpyxl takes half a second to load, and most reports are read on the terminal
     from ivrd.dunning.sheets import replacing, write_csv, write_xlsx  # noqa: PLC0415 - as said
 
     if shown.xlsx is not None:
-        _written(shown.xlsx, write_xlsx(report, shown.xlsx, shown.lang))
-    elif shown.csv == "-":
+        return write_xlsx(report, shown.xlsx, shown.lang)
+    if shown.csv == "-":
         # the mark and the line ends of RFC 4180 come out as they are
         with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="") as stream:
-            write_csv(report, stream, shown.lang)
-    else:
-        path = Path(shown.csv or "")
-        with (
-            replacing(path) as beside,
-            beside.open("w", encoding="utf-8-sig", newline="") as stream,
-        ):
-            count = write_csv(report, stream, shown.lang)
-        _written(path, count)
-
-
-def _written(path: Path, count: int) -> None:
-    click.echo(f"{path} written, {rows(count)}")
+            return write_csv(report, stream, shown.lang)
+    with (
+        replacing(Path(shown.csv or "")) as beside,
+        beside.open("w", encoding="utf-8-sig", newline="") as stream,
+    ):
+        return write_csv(report, stream, shown.lang)
 
 
 def rows(count: int) -> str:

@@ -112,14 +112,21 @@ def print_explanation(told: Explanation, config: Config) -> None:
 
 def _headline(verdict: Verdict, config: Config) -> str:
     if verdict.may:
-        return click.style(verdict.sentence, fg="green", bold=True)
+        return click.style(_fitted(verdict.sentence), fg="green", bold=True)
     ends = ""
     if verdict.until is not None:
         ends = f"\nnext call: {local(verdict.until, config.zone)} at the earliest"
     elif verdict.final:
         ends = "\nno further call"
     never = "" if verdict.sentence.startswith("never") else "not called now: "
-    return click.style(f"{never}{verdict.sentence}", fg="yellow", bold=True) + ends
+    return click.style(_fitted(f"{never}{verdict.sentence}"), fg="yellow", bold=True) + ends
+
+
+def _fitted(sentence: str) -> str:
+    """Return a sentence in lines that fit the terminal."""
+    if not sys.stdout.isatty():
+        return sentence
+    return textwrap.fill(sentence, shutil.get_terminal_size().columns, break_on_hyphens=False)
 
 
 def _print_story(story: Story, target: InCampaign, config: Config, asked_at: datetime) -> None:

@@ -52,6 +52,16 @@ def test_a_campaign_is_made_filled_and_started(invoke: Invoke, config: Path) -> 
     assert audited(config) == [f"campaign.new {ME}", f"campaign.start {ME}"]
 
 
+def test_a_campaign_says_that_the_kill_switch_holds_it(invoke: Invoke, config: Path) -> None:
+    invoke(config, "campaign", "new", str(campaign_file(config)))
+    started = invoke(config, "campaign", "start", "arrears")
+    assert "next: the daemon, `ivrd run`, and lines that call" in started.stdout
+    assert "next call" not in invoke(config, "campaign", "show", "arrears").stdout.split("\n\n")[0]
+    invoke(config, "kill-switch", "on")
+    for command in (("list",), ("show", "arrears")):
+        assert "`ivrd kill-switch off`" in invoke(config, "campaign", *command).stdout
+
+
 def test_a_campaign_goes_from_state_to_state_and_never_out_of_stopped(
     invoke: Invoke, config: Path
 ) -> None:
@@ -142,6 +152,7 @@ def test_a_list_with_bad_rows_is_refused_whole_by_row_and_column(
     assert result.exit_code == 2
     assert f"{file}:3: column C 欠费金额: has a comma" in result.stderr
     assert f"{file}:4: column B 电话:" in result.stderr
+    assert "--skip-bad FILE" in result.stderr.splitlines()[-1]
     assert in_store(listed, lambda tx: tx.execute(select(tables.targets.c.id)).all()) == []
     assert audited(listed) == [f"campaign.new {ME}"]
 
