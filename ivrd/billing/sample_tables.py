@@ -1,14 +1,13 @@
-"""Writes the sample telecom operator into a SQLite file, in one of two schemas of its own kind."""
+"""Writes the sample telecom operator into a SQLite file, in one of three schemas."""
 
 from __future__ import annotations
 
 import random
 import sqlite3
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from ivrd.billing.sample import (
     ITEMS,
@@ -20,15 +19,17 @@ from ivrd.billing.sample import (
     known_bills,
     month_back,
 )
+from ivrd.billing.sample_monthly import Monthly
+from ivrd.billing.sample_schema import SchemaTables
 
-Layout: TypeAlias = Literal["wide", "narrow"]
-Rows: TypeAlias = dict[str, list[tuple[Any, ...]]]
+Layout: TypeAlias = Literal["wide", "narrow", "monthly"]
 
 PROFILES = Path(__file__).resolve().parent / "profiles"
 
 LAYOUTS_AND_PROFILES: dict[Layout, Path] = {
     "wide": PROFILES / "telecom.toml",
     "narrow": PROFILES / "telecom-narrow.toml",
+    "monthly": PROFILES / "telecom-monthly.toml",
 }
 
 
@@ -59,7 +60,7 @@ def write_sample(
         raise ValueError(f"a sample has 1 to 120 months, not {months}")
     if file.exists():
         raise FileExistsError(f"{file} exists already")
-    tables: _Tables = (_Wide if layout == "wide" else _Narrow)(today, last_month_ready)
+    tables: SchemaTables = _SCHEMAS[layout](today, last_month_ready)
     for subscriber, bills in _everybody(today, seed, accounts, months):
         tables.add(subscriber, bills)
     tables.add_runs([month_back(today, back) for back in range(months, 0, -1)])
@@ -76,7 +77,7 @@ def _everybody(
         yield subscriber, list(drawn_bills(rng, today, months))
 
 
-def _write(file: Path, tables: _Tables) -> None:
+def _write(file: Path, tables: SchemaTables) -> None:
     """Insert all rows, then index them; a failure leaves no half-made file."""
     connection = sqlite3.connect(file, isolation_level=None)
     try:
@@ -88,7 +89,7 @@ def _write(file: Path, tables: _Tables) -> None:
         for name, rows in tables.rows.items():
             if rows:
                 places = ",".join("?" * len(rows[0]))
-                connection.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608 - our own names
+                connection.executemany(f'INSERT INTO "{name}" VALUES ({places})', rows)  # noqa: S608 - our own names
         connection.execute("COMMIT")
         connection.executescript(tables.INDEX)
     except BaseException:
@@ -98,35 +99,7 @@ def _write(file: Path, tables: _Tables) -> None:
     connection.close()
 
 
-class _Tables(ABC):
-    """Rows of one schema, gathered subscriber by subscriber."""
-
-    CREATE: ClassVar[str]
-    INDEX: ClassVar[str]
-
-    def __init__(self, today: date, last_month_ready: bool) -> None:
-        self.today = today
-        self.not_ready = None if last_month_ready else month_back(today, 1)
-        self.rows: Rows = {}
-
-    def insert(self, table: str, *values: Any) -> None:
-        self.rows.setdefault(table, []).append(values)
-
-    def overdue(self, bills: list[MonthBill]) -> list[tuple[MonthBill, int]]:
-        """Return the bills unpaid after their due date, with their totals in fen."""
-        late = [bill for bill in bills if bill.paid is False and bill.due and bill.due < self.today]
-        return [(bill, sum(bill.amounts_fen)) for bill in late if sum(bill.amounts_fen) > 0]
-
-    @abstractmethod
-    def add(self, who: Subscriber, bills: list[MonthBill]) -> None:
-        """Add a subscriber with bills, calls and arrears."""
-
-    @abstractmethod
-    def add_runs(self, months: list[str]) -> None:
-        """Add the state of each month's bill run, where the schema keeps it."""
-
-
-class _Wide(_Tables):
+class _Wide(SchemaTables):
     """A column per item, amounts in yuan, months and dates as YYYYMM and YYYYMMDD."""
 
     CREATE = """
@@ -191,7 +164,7 @@ class _Wide(_Tables):
 _NARROW_CODES = (1001, 1101, 1201, 1202, 1301, 1401, 1501, 1901)
 
 
-class _Narrow(_Tables):
+class _Narrow(SchemaTables):
     """A row per item that is not 0, amounts in fen, dates as ISO 8601 writes them."""
 
     CREATE = """
@@ -263,3 +236,6 @@ class _Narrow(_Tables):
 
     def add_runs(self, months: list[str]) -> None:
         """Add nothing: in this schema a month is ready when it has bills."""
+
+
+_SCHEMAS: dict[Layout, type[SchemaTables]] = {"wide": _Wide, "narrow": _Narrow, "monthly": Monthly}

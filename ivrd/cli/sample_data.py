@@ -42,8 +42,9 @@ SHOWN = 7
               help="How many months of bills, up to last month.")  # fmt: skip
 @click.option("--seed", type=int, default=7, show_default=True,
               help="The same seed makes the same data.")  # fmt: skip
-@click.option("--layout", type=click.Choice(["wide", "narrow"]), default=None,
-              help="A column or a row per item.  [default: as in ivrd.toml, or wide]")  # fmt: skip
+@click.option("--layout", type=click.Choice(["wide", "narrow", "monthly"]), default=None,
+              help="A column or a row per item, or tables by month.  "
+              "[default: as in ivrd.toml, or wide]")  # fmt: skip
 @click.option("--flows", is_flag=True, help="Copy flows and voice files there too, to edit.")
 @click.option("--force/--keep", help="Make a database anew that is there already, or keep it.  "
               "[default: keep]")  # fmt: skip

@@ -17,7 +17,7 @@ from tests.billing.places import KINDS, SERVERS, BillingServer, copy_tables, rea
 
 TODAY = date(2026, 11, 5)
 LAST = "2026-10"
-LAYOUTS: tuple[Layout, ...] = ("wide", "narrow")
+LAYOUTS: tuple[Layout, ...] = ("wide", "narrow", "monthly")
 
 
 @pytest.fixture(scope="session")
@@ -106,5 +106,5 @@ def mapping(layout: Layout) -> BillingMapping:
 @pytest.fixture
 def reader(mapping: BillingMapping, url: str) -> Iterator[BillingReader]:
     engine = reader_engine(url)
-    yield BillingReader(mapping, engine)
+    yield BillingReader(mapping, engine, today=lambda: TODAY)
     engine.dispose()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from ivrd.billing.breaker import Breaker
 from ivrd.billing.database import translated
 from ivrd.billing.mapping import BillingMapping
+from ivrd.billing.month_tables import of_month
 from ivrd.billing.reader import BillingReader
 from ivrd.billing.sample_tables import Layout
 from ivrd.errors import BillingDown, BillingError, BillingSlow
@@ -79,7 +80,7 @@ def test_a_file_that_is_no_database_is_down(
 def test_a_query_that_takes_too_long_is_cut_short_and_slow(
     ours: BillingReader, theirs: sqlite3.Connection, mapping: BillingMapping
 ) -> None:
-    table = mapping.bill.table
+    table = of_month(mapping.bill.table, LAST)
     theirs.execute(f"ALTER TABLE {table} RENAME TO real_bills")
     for_ever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
     theirs.execute(
@@ -100,7 +101,7 @@ def test_a_schema_changed_under_way_is_down_and_never_read_as_text(
     if what == "table":
         theirs.execute(f"ALTER TABLE {part.table} RENAME TO elsewhere")
     else:
-        theirs.execute(f"ALTER TABLE {part.table} RENAME COLUMN {part.password.column} TO gone")
+        theirs.execute(f'ALTER TABLE {part.table} RENAME COLUMN "{part.password.column}" TO gone')
     with pytest.raises(BillingDown, match=f"no such {what}"):
         ours.proof("100001")
 

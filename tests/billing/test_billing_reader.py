@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,13 +18,23 @@ from ivrd.billing.reader import BillingReader
 from ivrd.billing.sample import ITEMS, KNOWN, Known
 from ivrd.billing.sample_tables import Layout, profile_for, write_sample
 from ivrd.errors import BillingError
+from tests.billing.conftest import TODAY
 
 LAST = "2026-10"
 
 
+def plain(account: Account | None) -> Account | None:
+    """Return an account without what not every mapping says."""
+    if account is None:
+        return None
+    more = {"group": None, "product": None, "zone": None, "consent": None, "other_phones": ()}
+    return replace(account, **more)  # type: ignore[arg-type]  # values of each field's type
+
+
 def test_an_account_is_found_by_phone_and_by_agreement(reader: BillingReader) -> None:
     found = reader.find_by_phone("88610001")
-    assert found == Account("100001", "88610001", "100000000001", "zh-CN")
+    assert found
+    assert plain(found) == Account("100001", "88610001", "100000000001", "zh-CN")
     assert reader.find_by_agreement("100000000001") == found
     assert reader.account("100001") == found
 
@@ -117,25 +128,42 @@ def test_arrears_are_summed_over_the_months_past_due(reader: BillingReader) -> N
     assert reader.arrears("100001") == ()
 
 
-def test_wide_and_narrow_give_identical_entities(
+def test_what_belongs_to_an_account_is_read_where_the_mapping_says_it(
+    reader: BillingReader, layout: Layout
+) -> None:
+    found = reader.account("100008")
+    assert found
+    said = (found.group, found.product, found.zone, found.consent, found.other_phones)
+    if layout == "monthly":
+        assert said == ("COMPANY", "TRUNK", "Asia/Shanghai", False, ("13805710008",))
+        debtor = next(d for d in reader.debtors() if d.owed.account_id == "100005")
+        assert (debtor.zone, debtor.consent) == ("Asia/Shanghai", True)
+        assert (debtor.owed.group, debtor.owed.product) == ("HOME", "PSTN")
+    else:
+        assert said == (None, None, None, None, ("13805710008",))
+
+
+def test_all_layouts_give_identical_entities(
     samples: dict[Layout, Path], engine_on: Callable[..., Engine]
 ) -> None:
-    wide, narrow = (
-        BillingReader(load_mapping(profile_for(layout)), engine_on(file))
+    wide, *others = (
+        BillingReader(load_mapping(profile_for(layout)), engine_on(file), today=lambda: TODAY)
         for layout, file in samples.items()
     )
     ids = [str(k.subscriber.id) for k in KNOWN] + [str(101000 + n) for n in range(80 - len(KNOWN))]
     months = ["2025-10", *(f"2026-{m:02}" for m in range(1, 12))]
     bills = 0
     for account in ids:
-        assert wide.account(account) == narrow.account(account)
-        assert wide.proof(account) == narrow.proof(account)
-        assert wide.arrears(account) == narrow.arrears(account)
-        for month in months:
-            bill = wide.bill(account, month)
-            assert bill == narrow.bill(account, month)
-            assert wide.details(account, month, 2) == narrow.details(account, month, 2)
-            bills += isinstance(bill, Bill)
+        for other in others:
+            assert plain(wide.account(account)) == plain(other.account(account))
+            assert wide.proof(account) == other.proof(account)
+            if wide.account(account):  # computed arrears leave removed accounts out
+                assert wide.arrears(account) == other.arrears(account)
+            for month in months:
+                bill = wide.bill(account, month)
+                assert bill == other.bill(account, month)
+                assert wide.details(account, month, 2) == other.details(account, month, 2)
+                bills += isinstance(bill, Bill)
     assert bills > 500
 
 
