@@ -22,7 +22,7 @@ from ivrd.config import Config
 from ivrd.dunning.actions import FACTS as DUNNING_FACTS
 from ivrd.dunning.actions import dunning_actions
 from ivrd.dunning.gate import Gate
-from ivrd.dunning_settings import gate_of, reminder_settings
+from ivrd.dunning_settings import LEASE_S, gate_of, reminder_settings
 from ivrd.enquiry import EnquirySettings, enquiry_actions
 from ivrd.errors import ConfigError, FlowError, MappingError, Problem, PromptError, nearest
 from ivrd.events import Json
@@ -35,6 +35,9 @@ from ivrd.prompts import Voices
 from ivrd.service import Actions, Service
 from ivrd.store.engine import Store, open_store
 from ivrd.store.lockout import StoreLockout
+
+LONGEST_S = LEASE_S - 180
+"""The longest call of a reminder; what is left of the lease is for its goodbye."""
 
 FACTS = (
     "several_languages", "closed", "own_line_only", "check_caller", "by_password", "caller",
@@ -186,7 +189,13 @@ def load_dunning(
 
     Raises `FlowError`.
     """
-    flow = load_flow(file or dunning_file(config), registry)
+    file = file or dunning_file(config)
+    flow = load_flow(file, registry)
+    if flow.call_s > LONGEST_S:
+        raise FlowError([Problem(f"its calls may last {flow.call_s:g} s: by then the attempt counts"
+                                 " as lost, and the debtor might be called twice at once",
+                                 file=file, key="call_s", expected=f"at most {LONGEST_S:g}",
+                                 rule="too-long")])  # fmt: skip
     return _proved(flow, config, voices, facts=DUNNING_FACTS, abilities=frozenset(Ability))
 
 

@@ -95,7 +95,8 @@ class Daemon:
         self.on_fed: Callable[[float], None] | None = None
         """Told how many seconds each line took for an event; to be set before the start."""
         self.actions: PooledActions
-        self._trials = Trials(config.dial, stopped=self._killed)
+        self._trials = Trials(config.dial, stopped=lambda: self._killed)
+        self._killed = True
         self._pool: LookupPool
         self._clerks: Clerks
         self._logs: dict[int, TraceFile] = {}
@@ -335,10 +336,6 @@ class Daemon:
             self._line_changed(self.lines[number])
         return numbers
 
-    def _killed(self) -> bool:
-        """Return whether the kill switch is on, which holds test calls too."""
-        return self.parts.store.read(lambda tx: is_on(tx, KILL))
-
     def _known(self, numbers: list[int]) -> list[int]:
         """Return line numbers in order, each once. Raises `IvrdError` for one that is not there."""
         numbers = sorted(set(numbers))
@@ -347,8 +344,14 @@ class Daemon:
             raise IvrdError(f"no line {unknown[0]}; there are {_spans(list(self.lines))}")
         return numbers
 
-    def dial(self, number: str, line: int | None, tell: Tell) -> Trial:
-        """Place a test call; `tell` is told how it goes. Raises `IvrdError`: why not."""
+    async def dial(self, number: str, line: int | None, tell: Tell) -> Trial:
+        """Place a test call; `tell` is told how it goes. Raises `IvrdError`: why not.
+
+        The kill switch holds test calls too; it is read aside, for a store may take its time.
+        """
+        store = self.parts.store
+        if not self.stopping:
+            self._killed = await asyncio.to_thread(store.read, lambda tx: is_on(tx, KILL))
         if self.stopping:
             raise IvrdError("the daemon stops")
         trial = self._trials.place(

@@ -19,7 +19,7 @@ from ivrd.dunning.campaign_prompts import unspoken
 from ivrd.dunning.choose import choose_targets
 from ivrd.dunning.claim import Claim
 from ivrd.dunning.desk import DunningDesk, new_attempt
-from ivrd.dunning.dialler import Care, Clerk, Dialler, Given
+from ivrd.dunning.dialler import Care, Clerk, Dialler, Given, cannot_dial, log_failure
 from ivrd.dunning.gate import ListedNumbers
 from ivrd.dunning.openings import CampaignHours
 from ivrd.dunning.running import Campaigns
@@ -70,6 +70,7 @@ class Outbound:
         self.desk = desk
         self._clock = clock
         self._clerk, self._aside = clerks
+        self._lines = lines
         self._upkeep_s = care.upkeep_s
         self._upkeep_due = clock.call_later(care.upkeep_s, self._upkeep)
         self._choosing = False
@@ -116,6 +117,11 @@ class Outbound:
         if at is not None and at <= self._clock.now():
             raise IvrdError(f"{at:%Y-%m-%d %H:%M} is past; give a time to come")
         if do == "start":
+            for number in numbers:
+                line = self._lines().get(number)
+                why = cannot_dial(line) if line is not None else ""
+                if why:
+                    raise IvrdError(f"line {number} {why}")
             self.dialler.start(numbers, at)
         else:
             self.dialler.stop(numbers, pause=do == "pause", now=now)
@@ -133,7 +139,7 @@ class Outbound:
 
     def _remembered(self, result: object) -> None:
         if isinstance(result, Exception):
-            _log.error("line_order_not_kept", why=str(result))
+            log_failure("line_order_not_kept", result)
 
     def _upkeep(self) -> None:
         self._clerk.submit(self.desk.upkeep, self._kept_up)
@@ -143,7 +149,7 @@ class Outbound:
             if done != Done():
                 _log.info("upkeep", lost=done.lost, kept=done.kept, broken=done.broken)
         else:
-            _log.error("upkeep_failed", why=str(done))
+            log_failure("upkeep_failed", done)
         if not self._choosing:
             self._choosing = True
             self._aside.submit(self.desk.choose_again, self._chosen)
@@ -153,7 +159,7 @@ class Outbound:
         """Tell what a day's choice brought; that it brought nobody is an alarm."""
         self._choosing = False
         if isinstance(chosen, Exception):
-            _log.error("debtors_not_chosen", why=str(chosen))
+            log_failure("debtors_not_chosen", chosen)
         elif chosen is not None:
             filled = chosen.filled
             tell = _log.error if filled.empty else _log.info

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,27 @@ async def test_operator_who_goes_away_ends_the_call(daemon: Daemon) -> None:
     assert daemon.tally.ended_by["operator"] == 1
 
 
+async def test_store_that_takes_its_time_holds_no_call_up(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop_went_on = threading.Event()
+    read = daemon.parts.store.read
+
+    def slow(job: Callable[[Any], Any]) -> Any:
+        assert loop_went_on.wait(5), "the store was asked in the loop's own thread"
+        return read(job)
+
+    monkeypatch.setattr(daemon.parts.store, "read", slow)
+    parties(daemon)["6001"] = BUSY
+    asyncio.get_running_loop().call_later(0.05, loop_went_on.set)
+    await daemon.dial("6001", None, lambda _: None)
+    assert loop_went_on.is_set()
+
+
 async def test_daemon_that_stops_dials_no_more(daemon: Daemon) -> None:
     daemon.stopping = True
     with pytest.raises(IvrdError, match="stops"):
-        daemon.dial("6001", None, lambda _told: None)
+        await daemon.dial("6001", None, lambda _told: None)
 
 
 async def test_reload_brings_the_flow_of_test_calls_anew(daemon: Daemon) -> None:

@@ -23,7 +23,7 @@ async def dial(request: web.Request, daemon: Daemon) -> web.StreamResponse:
     """
     number, line = await _asked(request)
     messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    trial = daemon.dial(number, line, messages.put_nowait)
+    trial = await daemon.dial(number, line, messages.put_nowait)
     try:
         return await _told(request, messages)
     finally:

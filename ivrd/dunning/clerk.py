@@ -6,12 +6,20 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
+
+import structlog
 
 from ivrd.clock import Clock
 
 T = TypeVar("T")
+
+CLOSE_S = 20.0
+"""How long the end of the daemon waits for a job that hangs."""
+
+_log = structlog.get_logger("ivrd.dunning")
 
 
 class ThreadClerk:
@@ -28,10 +36,15 @@ class ThreadClerk:
         """Run `job` after those before it; `done` is called once, in the loop's thread."""
         self._jobs.put((job, done))
 
-    async def close(self) -> None:
-        """Wait for the jobs that were submitted, and end the thread."""
+    async def close(self, within_s: float = CLOSE_S) -> None:
+        """Wait for the jobs that were submitted, and end the thread.
+
+        One that takes longer is left behind: what a daemon that stops had open is found again.
+        """
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, within_s)
+        if self._thread.is_alive():
+            _log.error("clerk_left_behind", clerk=self._thread.name, after_s=within_s)
 
     def _work(self) -> None:
         while (given := self._jobs.get()) is not None:
@@ -41,7 +54,8 @@ class ThreadClerk:
                 result = job()
             except Exception as error:  # whatever it is, it is handed to `done`
                 result = error
-            self._loop.call_soon_threadsafe(done, result)
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits for it
+                self._loop.call_soon_threadsafe(done, result)
 
 
 class InlineClerk:

@@ -31,6 +31,11 @@ from ivrd.store.states import Outcome
 
 T = TypeVar("T")
 
+NO_LINE = "no line is given to dunning"
+
+SHOWN = 4
+"""Lines of which it is told why none of them can dial."""
+
 SAVE_AGAIN_S = 2.0
 """Pause before an outcome that could not be written is written again."""
 
@@ -124,7 +129,7 @@ class Dialler:
         node: str,
     ) -> None:
         self.counts = Counts()
-        self.waits_for = "no line is given to dunning"
+        self.waits_for = NO_LINE
         """Why nobody is called just now."""
         self.on_outcome: Callable[[str, AttemptResult], None] | None = None
         """Told of each attempt what came of it; must not raise."""
@@ -166,8 +171,10 @@ class Dialler:
             self._forget_start(given)
             given.on, given.paused = False, pause
             line = lines.get(number)
-            if now and line is not None and line.talk is not None and line.talk.direction == "out":
+            ours = line is not None and line.talk and isinstance(line.talk.follower, Follower)
+            if now and line is not None and ours:
                 line.stop_call("stopped by the operator")
+        self._set_timer(0.0)
 
     def given(self, number: int) -> Given:
         """Return how a line stands."""
@@ -236,8 +243,11 @@ class Dialler:
             return
         now_s = self._clock.monotonic()
         soonest_s = now_s + self._care.look_s
-        for line in self._lines().values():
-            if not self._of(line.number).on or self._unfit(line):
+        given = [line for line in self._lines().values() if self._of(line.number).on]
+        if all(cannot_dial(line) for line in given):
+            self.waits_for = self._why_no_line(given)
+        for line in given:
+            if self._unfit(line):
                 continue
             ready_s = self._ready_s(line)
             if ready_s <= now_s:
@@ -246,13 +256,17 @@ class Dialler:
             soonest_s = min(soonest_s, ready_s)
         self._set_timer(soonest_s - now_s)
 
-    def _unfit(self, line: Line) -> str:
-        """Return why a line cannot dial; "" where it can."""
-        if line.settings.role is Role.OFF:
-            return "is off"
-        if Ability.DIAL not in line.channel.abilities:
-            return "cannot dial"
-        return "" if line.status is Status.IDLE else line.status.value
+    def _why_no_line(self, given: list[Line]) -> str:
+        """Return why none of the lines that were given can dial."""
+        if given:
+            return "; ".join(f"line {line.number} {cannot_dial(line)}" for line in given[:SHOWN])
+        on = any(one.on for one in self._given.values())
+        return "no line that is given to dunning is open" if on else NO_LINE
+
+    @staticmethod
+    def _unfit(line: Line) -> str:
+        """Return why a line cannot dial now; "" where it can."""
+        return cannot_dial(line) or ("" if line.status is Status.IDLE else line.status.value)
 
     def _ready_s(self, line: Line) -> float:
         card, given = self._card(line), self._of(line.number)
@@ -285,7 +299,7 @@ class Dialler:
                 return
             self._nobody_until_s = until_s
         else:
-            _failed("claim_failed", found)
+            log_failure("claim_failed", found)
             self.waits_for = "the store does not answer"
             self._nobody_until_s = now_s + self._care.look_s
         self._set_timer(self._nobody_until_s - now_s)
@@ -311,7 +325,7 @@ class Dialler:
                 self._service(claim), claim.permit, claim.facts, Event(U_TIME), follower=follower
             )
         except Exception as error:  # an attempt never lacks an outcome
-            _failed("place_failed", error)
+            log_failure("place_failed", error)
             self._save(attempt, AttemptResult(Outcome.LINE_FAULT, cause=type(error).__name__))
 
     def _ended(self, line: Line, attempt: str, ended: AttemptResult) -> None:
@@ -352,13 +366,23 @@ class Dialler:
 
     def _written(self, attempt: str, ended: AttemptResult, result: object) -> None:
         if isinstance(result, Exception):
-            _failed("outcome_not_written", result)
+            log_failure("outcome_not_written", result)
             self._clock.call_later(SAVE_AGAIN_S, partial(self._write, attempt, ended))
             return
         self.counts.unsaved -= 1
         self.wake()  # what was closed may be called again, or be the last one
 
 
-def _failed(what: str, error: Exception) -> None:
+def cannot_dial(line: Line) -> str:
+    """Return why a line never dials as it is set up; "" where it may."""
+    if line.settings.role is Role.OFF:
+        return "is off (its role in ivrd.toml)"
+    if Ability.DIAL not in line.channel.abilities:
+        return f"cannot dial: card {line.settings.card!r} is not set up for it"
+    return ""
+
+
+def log_failure(what: str, error: Exception) -> None:
+    """Log what failed; of what is no word of ours, which may hold a person's data, the kind."""
     why = str(error) if isinstance(error, IvrdError) else type(error).__name__
     _log.error(what, why=why, at=arose_at(error))

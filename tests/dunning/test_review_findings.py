@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ivrd.assembly import load_dunning, prove_test_call
+from ivrd.card import Ability
+from ivrd.config import Dial
 from ivrd.dunning.campaign import load_campaign
+from ivrd.dunning.clerk import ThreadClerk
 from ivrd.dunning_settings import campaign_defaults
-from ivrd.errors import StoreDown
+from ivrd.errors import FlowError, IvrdError, StoreDown
 from ivrd.events import T_MACHINE, Event
+from ivrd.flow.machine import FlowMachine
 from ivrd.records import Status
 from ivrd.store import tables
 from ivrd.store.states import CampaignState
+from ivrd.trial import Trials
+from sim.channel import SoftwareChannel
 from sim.debtor import Does, Manner, outcome
 from sim.party import Party
 from sim.phone import Answering, Rings
@@ -139,6 +148,57 @@ def test_campaign_speaks_its_own_language_where_the_debtor_has_none(node: Dunnin
     node.run_until(9, 40)
     assert who.langs
     assert who.langs[0].isascii(), who.langs[0]
+
+
+# -- lines ---------------------------------------------------------------------------------------
+
+
+def test_line_that_cannot_dial_is_not_given_and_is_told_of(
+    node: DunningOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.campaign()
+    monkeypatch.setattr(SoftwareChannel, "abilities", frozenset({Ability.RECORD}))
+    with pytest.raises(IvrdError, match="line 1 cannot dial: card 'card' is not set up for it"):
+        node.outbound.order([1], "start", "op")
+    node.outbound.dialler.start([1])  # as a role in ivrd.toml does
+    node.clock.run_for(60)
+    assert "line 1 cannot dial" in node.outbound.dialler.waits_for
+    node.outbound.dialler.stop([1])
+    node.clock.run_for(60)
+    assert node.outbound.dialler.waits_for == "no line is given to dunning"
+
+
+def test_stop_of_dunning_ends_no_test_call(node: DunningOffice) -> None:
+    behind(node, "6001", Does.NO_ANSWER)
+    trial = Trials(Dial(test=["6001"], caller_id="170")).place(
+        "6001", 1, {1: node.office.lines[0]}, node.office.service,
+        FlowMachine(prove_test_call(node.config, node.office.parts.voices)), lambda _: None,
+    )  # fmt: skip
+    node.clock.run_for(1)
+    node.outbound.order([1], "stop", "op", now=True)
+    assert trial.line.talk is not None
+    assert "stopped" not in trial.line.talk.notes
+    assert trial.line.talk.call.state == "dialling"
+
+
+def test_flow_whose_calls_outlast_the_lease_of_an_attempt_is_refused(node: DunningOffice) -> None:
+    text = (node.config.flows / "dunning.toml").read_text(encoding="utf-8")
+    for part in ("reminder", "confirm"):
+        shutil.copy(node.config.flows / f"{part}.toml", node.folder)
+    shutil.copy(node.config.flows / "sentences.toml", node.folder)
+    file = node.folder / "dunning.toml"
+    file.write_text(text.replace("call_s = 600", "call_s = 1800"), encoding="utf-8")
+    parts = node.office.parts
+    with pytest.raises(FlowError, match="1800 s"):
+        load_dunning(node.config, parts.registry, parts.voices, file)
+
+
+async def test_end_of_the_daemon_does_not_wait_for_ever_for_a_store_that_hangs() -> None:
+    hangs = threading.Event()
+    clerk = ThreadClerk("hangs")
+    clerk.submit(hangs.wait, lambda _: None)
+    await clerk.close(within_s=0.01)
+    hangs.set()
 
 
 # -- what is recorded ----------------------------------------------------------------------------
