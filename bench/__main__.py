@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import claims, day, dry_run, events, live, occupancy
+from bench import bus, claims, day, dry_run, events, live, occupancy
 
 MEASURES = {
     "events": events.measure,
@@ -16,6 +16,7 @@ MEASURES = {
     "claims": claims.measure,
     "occupancy": occupancy.measure,
     "dry_run": dry_run.measure,
+    "bus": bus.measure,
 }
 
 

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from ivrd import __version__
-from ivrd.control.views import lines_view, status_view
+from ivrd.control.views import status_view
 from ivrd.daemon import Daemon
 from ivrd.dunning.closing import AttemptResult
 from ivrd.dunning.reports import Standing
-from ivrd.records import CallRecord, Status
+from ivrd.records import CallRecord, Role, Status
 
 VERSION = 1
 
@@ -88,17 +88,19 @@ class LineStates:
 
     def every(self) -> Iterator[Payload]:
         """Yield the state of every line that ivrd.toml has, whether or not its card is open."""
-        open_lines = self._daemon.lines
-        for view in lines_view(self._daemon):
-            if view["line"] in open_lines:
-                yield self.of(view["line"])
+        daemon = self._daemon
+        for number, card, channel, table in daemon.config.every_line():
+            if number in daemon.lines:
+                yield self.of(number)
                 continue
-            self._since.setdefault(view["line"], (None, _iso(self._daemon.clock.now())))
-            kept = {name: view[name] for name in ("line", "card", "channel", "role", "dunning",
-                                                  "dunning_at", "reason", "call", "direction",
-                                                  "lang", "step")}  # fmt: skip
-            yield {"v": VERSION, **kept, "enquiry": "started", "state": view["status"],
-                   "since": self._since[view["line"]][1], "number": view["caller"]}  # fmt: skip
+            found = self._since.setdefault(number, (None, _iso(daemon.clock.now())))
+            yield {
+                "v": VERSION, "line": number, "card": card, "channel": channel,
+                "role": (table.role if table else Role.ENQUIRY).value, "enquiry": "started",
+                "dunning": "off", "dunning_at": None, "state": Status.OUT_OF_SERVICE.value,
+                "since": found[1], "reason": daemon.cards[card].reason, "call": "",
+                "direction": "", "number": "", "lang": "", "step": "",
+            }  # fmt: skip
 
     def _instant(self, number: int, since_s: float) -> str | None:
         found = self._since.get(number)

@@ -248,7 +248,6 @@ async def test_user_and_password_come_from_a_file_of_the_owner_alone(
 ) -> None:
     del broker  # says whether there is a mosquitto
     passwords = tmp_path / "passwords"
-    # mosquitto_passwd's own form for the password "secret" is made by mosquitto itself at -U
     passwords.write_text("ivrd:secret\n", encoding="ascii")
     process = await asyncio.create_subprocess_exec(
         shutil.which("mosquitto_passwd") or "mosquitto_passwd", "-U", str(passwords)

@@ -1,0 +1,275 @@
+"""How soon a line's state is on the bus, and what bus and metrics cost, at 32 busy lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+
+from bench.sample import REGULAR, sample_config
+from bench.tables import percentile, table
+from ivrd.config import Config, Metrics, Mqtt
+from ivrd.control.outside import Outside
+from ivrd.daemon import Daemon
+from ivrd.line import Line
+from ivrd.simulation import subscribers
+from sim.card import SoftwareCard
+from sim.crowd import Crowd, months_before
+
+RUN_S = 30.0
+SCRAPE_S = 5.0
+KILLS = 50
+PLAIN, BUS, METRICS, KILLED = "neither", "bus", "bus and metrics", "broker killed"
+
+
+def measure(folder: Path) -> str:
+    """Keep 32 lines busy without a bus, with one, and with one whose broker is killed."""
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    if program is None:
+        return "### State on the bus\n\nmosquitto is not installed (apt-get install mosquitto)\n"
+    rows: list[list[object]] = []
+    plain_cpu = plain_p99 = 0.0
+    for what in (PLAIN, BUS, METRICS, KILLED):
+        own = folder / what.replace(" ", "-")
+        own.mkdir()
+        run = asyncio.run(_run(own, what, program))
+        fed_p99 = percentile(run.fed, 0.99)
+        if what == PLAIN:
+            plain_cpu, plain_p99 = run.cpu, fed_p99
+        late = (
+            [percentile(run.late, share) * 1e3 for share in (0.5, 0.99)] if run.late else ["", ""]
+        )
+        rows.append(
+            [what, run.calls, len(run.late), *late, percentile(run.fed, 0.5) * 1e3, fed_p99 * 1e3,
+             fed_p99 / plain_p99, 100 * run.cpu, 100 * (run.cpu - plain_cpu), run.wrong]
+        )  # fmt: skip
+    heads = ["with", "calls", "states", "p50 ms", "p99 ms", "event p50 ms", "event p99 ms",
+             "p99 ratio", "CPU %", "more %", "wrong"]  # fmt: skip
+    title = (
+        f"State of a line on the bus, 32 busy lines for {RUN_S:.0f} s (the broker killed {KILLS}"
+        " times in the last; wrong: retained states that are not the daemon's afterwards)"
+    )
+    return table(title, heads, rows)
+
+
+class _Run:
+    """What one run came to: seconds from a change to its receipt, and seconds an event took."""
+
+    def __init__(self) -> None:
+        self.late: list[float] = []
+        self.fed: list[float] = []
+        self.calls = 0
+        self.cpu = 0.0
+        self.wrong: object = ""
+
+
+async def _run(folder: Path, what: str, program: str) -> _Run:
+    run = _Run()
+    port, web = _free_port(), _free_port()
+    more: dict[str, Any] = {}
+    if what != PLAIN:
+        more["mqtt"] = Mqtt(port=port)  # type: ignore[call-arg]  # every field has a default
+    if what == METRICS:
+        more["metrics"] = Metrics(listen=f"127.0.0.1:{web}")
+    config = sample_config(folder).model_copy(update=more)
+    config._path = folder / "ivrd.toml"  # noqa: SLF001 - a copy has none of its own
+    broker = _Broker(program, folder, port)
+    if what != PLAIN:
+        await broker.start()
+    try:
+        async with _daemon(config, run, timed=what != METRICS) as daemon:
+            others = []
+            changed: dict[tuple[str, str, str], float] = {}
+            daemon.listeners.add(lambda line: _note(changed, line))
+            if what in {BUS, METRICS}:
+                others.append(await _receive(port, folder / "states"))
+            if what == METRICS:
+                others.append(await _scrape(web))
+            kills = asyncio.create_task(_kill_often(broker)) if what == KILLED else None
+            await _busy(daemon, run)
+            for process in others:
+                process.terminate()
+                await process.wait()
+            if what in {BUS, METRICS}:
+                run.late = _lateness(folder / "states", changed)
+            if kills is not None:
+                await asyncio.wait({kills})
+                run.wrong = await _wrong(daemon, broker)
+    finally:
+        broker.kill()
+    return run
+
+
+@asynccontextmanager
+async def _daemon(config: Config, run: _Run, *, timed: bool) -> AsyncIterator[Daemon]:
+    daemon = Daemon(config)
+    outside = Outside(daemon)
+    if timed:  # where the metrics do not listen themselves
+        daemon.on_fed = run.fed.append
+    else:
+        observe = daemon.on_fed
+
+        def both(took_s: float) -> None:
+            run.fed.append(took_s)
+            if observe is not None:
+                observe(took_s)
+
+        daemon.on_fed = both
+    await daemon.start()
+    await daemon.opened(5)
+    await outside.start()
+    try:
+        yield daemon
+    finally:
+        daemon.hurry = True
+        await daemon.stop()
+        await outside.stop()
+
+
+async def _busy(daemon: Daemon, run: _Run) -> None:
+    """Keep every line busy."""
+    card = daemon.cards["soft"].card
+    if not isinstance(card, SoftwareCard):
+        raise TypeError("not the software card")
+    months = months_before(daemon.clock.now(), 12)
+    crowd = Crowd(daemon.clock, card.call, subscribers(daemon.parts), months, seed=7,
+                  calls_a_day=1, habits=REGULAR)  # fmt: skip
+    end_s = time.monotonic() + RUN_S
+    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    while time.monotonic() < end_s:
+        if any(channel.free for channel in card.channels):
+            crowd.send_one()
+        await asyncio.sleep(0.05)
+    run.cpu = (time.process_time() - cpu_s) / (time.perf_counter() - wall_s)
+    run.calls = sum(line.counters.calls for line in daemon.lines.values())
+
+
+def _note(changed: dict[tuple[str, str, str], float], line: Line) -> None:
+    talk = line.talk
+    key = (str(line.number), talk.id if talk else "", talk.call.state if talk else line.status)
+    changed.setdefault(key, time.time())
+
+
+async def _receive(port: int, file: Path) -> asyncio.subprocess.Process:
+    """Let another process write down when which state came."""
+    with file.open("wb") as told:
+        return await asyncio.create_subprocess_exec(
+            "mosquitto_sub", "-p", str(port), "-t", "ivrd/+/line/+", "-q", "1", "-R", "-F", "%U %p",
+            stdout=told,
+        )  # fmt: skip
+
+
+async def _scrape(port: int) -> asyncio.subprocess.Process:
+    again = f"while :; do curl -s http://127.0.0.1:{port}/metrics; sleep {SCRAPE_S}; done"
+    return await asyncio.create_subprocess_exec(
+        "sh", "-c", again, stdout=asyncio.subprocess.DEVNULL
+    )
+
+
+def _lateness(file: Path, changed: dict[tuple[str, str, str], float]) -> list[float]:
+    """Return how late states came; those that newer ones overtook never did."""
+    late: list[float] = []
+    for told in file.read_text("utf-8").splitlines():
+        at, payload = told.split(" ", 1)
+        state = json.loads(payload)
+        step = state["step"] if state["call"] else state["state"]
+        began = changed.pop((str(state["line"]), state["call"], step), None)
+        if began is not None:
+            late.append(float(at) - began)
+    return late
+
+
+async def _kill_often(broker: _Broker) -> None:
+    for _ in range(KILLS):
+        await asyncio.sleep(RUN_S / KILLS / 2)
+        broker.kill()
+        await asyncio.sleep(RUN_S / KILLS / 4)
+        await broker.start()
+
+
+async def _wrong(daemon: Daemon, broker: _Broker) -> int:
+    """Return how many retained states are not as the daemon is, once nothing happens any more."""
+    await broker.start()
+    for state in daemon.cards.values():
+        await state.card.close()
+    for line in daemon.lines.values():
+        line.shut()
+    found: dict[int, Any] = {}
+    for _ in range(100):
+        await asyncio.sleep(0.5)
+        found = await _retained(broker.port)
+        if len(found) == len(daemon.lines):
+            break
+    await asyncio.sleep(1.5)
+    found = await _retained(broker.port)
+    return sum(
+        (number not in found) or (found[number]["state"], found[number]["call"])
+        != (line.status.value, line.talk.id if line.talk else "")
+        for number, line in daemon.lines.items()
+    )  # fmt: skip
+
+
+async def _retained(port: int) -> dict[int, Any]:
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe("ivrd/+/line/+", 1)
+        await client.unsubscribe("ivrd/+/line/+")
+        states = [json.loads((await anext(client.messages)).payload)
+                  for _ in range(len(client.messages))]  # fmt: skip
+    return {state["line"]: state for state in states}
+
+
+class _Broker:
+    """A mosquitto on a free loopback port."""
+
+    def __init__(self, program: str, folder: Path, port: int) -> None:
+        self._program = program
+        self.port = port
+        self._file = folder / "mosquitto.conf"
+        self._file.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nset_tcp_nodelay true\n",
+            encoding="utf-8",
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start it, if it does not run, and wait until it listens."""
+        if self._process is not None:
+            return
+        self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - it returns at once
+            [self._program, "-c", str(self._file)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(500):
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                await asyncio.sleep(0.01)
+                continue
+            writer.close()
+            await writer.wait_closed()
+            return
+        raise RuntimeError("mosquitto does not listen")
+
+    def kill(self) -> None:
+        """Kill it, with all that it retained."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
