@@ -22,9 +22,9 @@ BLOCK = 240
 class Vocabulary:
     """The voice files that a far end knows, and the sentences that begin with them.
 
-    `begins` names, for the id of a prompt, the sentence that begins with it; other prompts
-    belong to the sentence before them. A prompt of no sentence is one of its own id. Raises
-    `PromptError` for a file that cannot be read.
+    `begins` names, for a prompt, the sentence that begins with it; other prompts belong to the
+    sentence before them. Without it each prompt is a sentence of its own id. Raises `PromptError`
+    for a file that cannot be read.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Vocabulary:
         prompts: Iterable[Prompt],
         coding: Coding,
         *,
-        begins: Mapping[str, str] | None = None,
+        begins: Mapping[Prompt, str] | None = None,
     ) -> None:
         self.coding = coding
         self.begins = begins
@@ -62,6 +62,11 @@ class Recognised:
     prompt: Prompt
     samples: int
 
+    @property
+    def whole(self) -> bool:
+        """Whether it was heard to its end."""
+        return self.samples == self.prompt.samples
+
 
 @dataclass(slots=True)
 class Ear:
@@ -89,8 +94,8 @@ class Ear:
         sentences: list[tuple[str, list[Prompt]]] = []
         for heard in self.found:
             prompt = heard.prompt
-            if prompt.id in begins or not begins or not sentences:
-                sentences.append((begins.get(prompt.id, prompt.id), []))
+            if prompt in begins or not begins or not sentences:
+                sentences.append((begins.get(prompt, prompt.id), []))
             sentences[-1][1].append(prompt)
         return tuple(
             Utterance(name, _language(prompts[0]), tuple(prompts)) for name, prompts in sentences
@@ -103,23 +108,30 @@ class Ear:
             match = self._match()
             if match is None:
                 self._skip()
-            elif isinstance(match, Recognised):
-                if match.samples < match.prompt.samples and not final:
+            elif match.samples == len(self._rest) and match.samples < match.prompt.samples:
+                if not final:
                     return  # it goes on
-                self.found.append(match)
-                self._drop(match.samples)
+                self._note(match)
             else:
-                return  # too little to tell them apart
+                self._note(match)
 
-    def _match(self) -> Recognised | bool | None:
-        """Return the longest prompt that has come whole, or that is coming; None: there is none."""
+    def _match(self) -> Recognised | None:
+        """Return the prompt that fits furthest, and how far; of equals the one that is whole."""
         rest = bytes(self._rest)
         best: Recognised | None = None
         for samples, prompt in self.vocabulary.beginning_with(rest[:BLOCK]):
-            length = min(len(samples), len(rest))
-            if rest[:length] == samples[:length] and (best is None or length > best.samples):
+            length = _common(rest, samples)
+            whole = length == prompt.samples
+            if best is None or (length, whole) > (
+                best.samples,
+                best.samples == best.prompt.samples,
+            ):
                 best = Recognised(self._at, prompt, length)
         return best
+
+    def _note(self, match: Recognised) -> None:
+        self.found.append(match)
+        self._drop(match.samples)
 
     def _skip(self) -> None:
         """Go on to where a prompt may begin."""
@@ -134,6 +146,20 @@ class Ear:
     def _drop(self, count: int) -> None:
         del self._rest[:count]
         self._at += count
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """Return how many bytes the two have in common from the beginning on."""
+    low, high = 0, min(len(one), len(other))
+    if one[:high] == other[:high]:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _language(prompt: Prompt) -> str:

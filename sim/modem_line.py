@@ -17,7 +17,7 @@ from drivers.modem.protocol import Code
 from ivrd.card import RING_PERIOD_S, DialPermit
 from ivrd.clock import Clock, Timer
 from ivrd.commands import SAMPLE_RATE, Utterance
-from ivrd.events import T_BUSY, T_FAULT, T_NOANS
+from ivrd.events import T_BUSY, T_FAULT, T_NOANS, Data
 from sim.modem_ear import Announced, Ear, Vocabulary
 from sim.party import Ending, Leg, Party, Play
 from sim.phone import Answering, Fails, Outcome, Rings
@@ -74,6 +74,10 @@ class Hook(Enum):
     TALKING = "talking"
 
 
+Watch = Callable[[str, Data], None]
+"""Is told what happens on a line, for people who look on: a word, and what belongs to it."""
+
+
 class LineEnd(Protocol):
     """The modem on the line: what it notices."""
 
@@ -117,6 +121,7 @@ class ModemLine:
         self.announced: deque[tuple[Utterance, ...]] = deque()
         """What the next streams should say, where a test tells it."""
         self.wrong_samples = 0
+        self.watch: Watch | None = None
         self._clock = clock
         self._modem = modem
         self._directory = directory
@@ -145,6 +150,7 @@ class ModemLine:
             leg = self.leg
             if leg:
                 leg.answer()
+                self._told_watch("answered", {})
                 leg.tell_answered()
         elif self.hook is Hook.IDLE:
             self.hook = Hook.OFF_HOOK
@@ -166,6 +172,7 @@ class ModemLine:
         until = self._clock.now() + timedelta(seconds=60)
         self._permit = DialPermit(digits, "", f"line {self.number}", until)
         self._outcome = None if self.dead else self._directory(self._permit)
+        self._told_watch("dials", {"number": digits})
         match self._outcome:
             case None:
                 return False
@@ -220,6 +227,7 @@ class ModemLine:
         """Put an incoming call on this line, which must be free."""
         leg = self.leg = Leg(self, party, self._clock, (caller, called), self.number)
         self.hook = Hook.RINGING
+        self._told_watch("rings", {"caller": caller})
         party.joined(leg)
         if self.leg is leg:
             self._ring(first=True)
@@ -232,6 +240,7 @@ class ModemLine:
         now_s, timing = self._clock.monotonic(), self.timing
         start_s = max(now_s, self._keys_until_s)
         self._keys_until_s = start_s + timing.key_s + timing.key_gap_s
+        self._told_watch("key", {"key": key})
         self._after(start_s - now_s, lambda: self._modem.on_key(key, timing.key_s))
 
     def far_hang_up(self, leg: Leg) -> None:
@@ -290,6 +299,7 @@ class ModemLine:
         self._cancel()
         self.hook = Hook.TALKING
         leg.answer()
+        self._told_watch("answered", {})
         self._modem.on_answer()
         leg.tell_answered()
 
@@ -356,14 +366,17 @@ class ModemLine:
 
     def _noted(self, leg: Leg, ear: Ear) -> Sequence[Utterance]:
         """Keep in the leg's memory what was heard, and return it."""
-        sentences = ear.utterances()
-        if sentences:
-            answered_s = self._stream_s if leg.answered_s is None else leg.answered_s
-            start = max(0, round((self._stream_s - answered_s) * SAMPLE_RATE)) + ear.found[0].start
-            play = Play(self._streams, sentences, answered_s, self._stream_s, start)
-            play.heard = sum(heard.samples for heard in ear.found)
+        answered_s = self._stream_s if leg.answered_s is None else leg.answered_s
+        start = max(0, round((self._stream_s - answered_s) * SAMPLE_RATE))
+        for said in ear.utterances():
+            self._told_watch("hears", {"sentence": said.sentence, "text": said.text})
+        for heard in ear.found:  # a play each: any of them may have been cut
+            at_s = self._stream_s + heard.start / SAMPLE_RATE
+            alone = Utterance(heard.prompt.id, "", (heard.prompt,))
+            play = Play(self._streams, (alone,), answered_s, at_s, start + heard.start)
+            play.heard = heard.samples
             leg.plays.append(play)
-        return sentences
+        return ear.utterances()
 
     # Small parts ---------------------------------------------------------------------------
 
@@ -382,7 +395,12 @@ class ModemLine:
             stream.end()
             self._noted(leg, stream)
         leg.end(by)
+        self._told_watch("ended", {"by": by.value})
         leg.party.ended(by)
+
+    def _told_watch(self, what: str, data: Data) -> None:
+        if self.watch:
+            self.watch(what, data)
 
     def _after(self, delay_s: float, then: Callable[[], None]) -> None:
         def due() -> None:

@@ -49,6 +49,7 @@ COMMANDS = {
     "prompts": ("prompts:prompts", "Check, list, make and copy voice files."),
     "billing": ("billing:billing", "Check the billing mapping."),
     "simulate": ("simulate:simulate", "Simulate a day of callers on virtual time."),
+    "modem": ("modem:modem", "Emulate voice modems on serial ports."),
     "doctor": ("doctor:doctor", "Check this machine and the set-up."),
 }
 """Each command: where it is, and what it does."""
