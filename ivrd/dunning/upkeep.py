@@ -72,14 +72,21 @@ class Upkeep:
         self._arrears = arrears
         self._node = node
         self._choose = choose
+        self._named = True
         self._looked_at = 0
         """The promise that was looked at last."""
 
     def recover(self) -> int:
         """Close what a crash of this node left open, as unknown; return how many there were.
 
-        For the start of the daemon, when no call of its own can be under way.
+        For the start of the daemon, when no call of its own can be under way. Where another daemon
+        bears this node's name, the open attempts are that one's, and are left alone.
         """
+        self._named = self._store.hold_name(self._node)
+        if not self._named:
+            _log.error("node_name_taken", node=self._node,
+                       expected="a node.name of its own for each daemon on one store")  # fmt: skip
+            return 0
         return self._close_lost(tables.attempts.c.node == self._node)
 
     def turn(self, under_way: Collection[str] = ()) -> Done:
@@ -88,6 +95,9 @@ class Upkeep:
         Attempts `under_way` here are not lost, however long the store was away.
         """
         lost = self._close_lost(tables.attempts.c.lease_until < self._store.now(), under_way)
+        if not self._named and self._store.hold_name(self._node):
+            self._named = True
+            lost += self._close_lost(tables.attempts.c.node == self._node, under_way)
         kept, broken = self._promises()
         return Done(lost, kept, broken)
 

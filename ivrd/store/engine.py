@@ -18,7 +18,7 @@ from ivrd.errors import StoreBusy, StoreDown, StoreError
 from ivrd.store.connections import BUSY_S, engine_from
 from ivrd.store.failures import database_errors, translated
 from ivrd.store.migrate import bring_up
-from ivrd.store.server import ServerClock, run
+from ivrd.store.server import Names, ServerClock, run
 
 T = TypeVar("T")
 
@@ -72,6 +72,7 @@ class Store:
         self._inside = threading.local()
         self._closed = False
         self._snapshots = engine
+        self._names = None if self.is_sqlite else Names(engine)
         if not self.is_sqlite:
             self._snapshots = engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -117,9 +118,19 @@ class Store:
             except (SQLAlchemyError, sqlite3.Error) as exc:
                 raise translated(exc) from None
 
+    def hold_name(self, name: str) -> bool:
+        """Return whether `name` is this process's until it ends; False where another bears it.
+
+        For the names of nodes that share a server; a SQLite file has one daemon, which holds any.
+        Raises `StoreDown`.
+        """
+        return self._names.hold(name) if self._names is not None else True
+
     def close(self) -> None:
         """Close all connections; safe to repeat. A transaction under way is waited for."""
         self._closed = True
+        if self._names is not None:
+            self._names.close()
         with self._turn:
             if self._writer is not None:
                 self._writer.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -27,6 +28,12 @@ _TURN = 0x69767264
 _TAKE = (
     f"SELECT set_config('lock_timeout', '{round(TURN_S * 1000)}', false),"
     f" pg_advisory_lock({_TURN}), set_config('lock_timeout', %s, false)"
+)
+_HOLD = text("SELECT pg_try_advisory_lock(:ours, :name)")
+_WATCHED = text(
+    "SELECT set_config('tcp_keepalives_idle', '10', false),"
+    " set_config('tcp_keepalives_interval', '5', false),"
+    " set_config('tcp_keepalives_count', '2', false)"
 )
 _GIVE = f"SELECT pg_advisory_unlock({_TURN})"
 
@@ -80,6 +87,56 @@ class ServerClock:
             at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
             self._asked_s = (before_s + time.monotonic()) / 2
         self._at = at.astimezone(UTC)
+
+
+class Names:
+    """Names that this process alone bears, each as long as its session with the server lasts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._held: dict[str, Connection] = {}
+
+    def hold(self, name: str) -> bool:
+        """Return whether `name` is this process's; False where another bears it.
+
+        Raises `StoreDown` where the server cannot be asked.
+        """
+        key = {"ours": _TURN, "name": zlib.crc32(name.encode()) - 2**31}
+        with database_errors():
+            held = self._held.pop(name, None)
+            if held is not None and _lives(held):
+                self._held[name] = held
+                return True
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()  # it is no loan of the pool's
+            try:
+                # so that the server soon notes a node whose machine is gone
+                connection.execute(_WATCHED)
+                mine = bool(connection.execute(_HOLD, key).scalar_one())
+            except BaseException:
+                connection.close()
+                raise
+            if mine:
+                self._held[name] = connection
+            else:
+                connection.close()
+            return mine
+
+    def close(self) -> None:
+        """Let go of all names."""
+        while self._held:
+            with suppress(SQLAlchemyError):
+                self._held.popitem()[1].close()
+
+
+def _lives(connection: Connection) -> bool:
+    try:
+        connection.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        with suppress(SQLAlchemyError):
+            connection.close()
+        return False
+    return True
 
 
 class _RunAgain(Exception):  # noqa: N818 - a sign between two functions

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import threading
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ivrd.events import T_MACHINE, Event
 from ivrd.flow.machine import FlowMachine
 from ivrd.records import Status
 from ivrd.store import tables
+from ivrd.store.engine import open_store
 from ivrd.store.states import CampaignState
 from ivrd.trial import Trials
 from sim.channel import SoftwareChannel
@@ -28,6 +30,7 @@ from sim.debtor import Does, Manner, outcome
 from sim.party import Party
 from sim.phone import Answering, Rings
 from tests.dunning.dunning_office import CAMPAIGN, MONDAY, DunningOffice, memory_store
+from tests.store.postgres import programs_at_hand, server
 
 RICH, OLD, OTHER = "+861088610001", "+861088610005", "+861088610009"
 
@@ -505,3 +508,43 @@ def test_campaign_with_a_message_that_cannot_be_spoken_calls_nobody(node: Dunnin
     node.run_until(10)
     assert attempts(node) == []
     assert "how_to_pay_by_cheque" in campaign(node)["waits_for"]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """Give a store on a PostgreSQL server."""
+    programs = programs_at_hand()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with server(programs) as running:
+        yield running.new_url()
+
+
+def test_second_daemon_of_one_name_takes_no_call_of_the_first_for_lost(
+    url: str, billing: Path, tmp_path: Path
+) -> None:
+    nodes: list[DunningOffice] = []
+
+    def now() -> datetime:
+        return nodes[0].clock.now() if nodes else MONDAY
+
+    first_store, second_store = (open_store(url, now=now) for _ in range(2))
+    nodes.append(DunningOffice(tmp_path, billing, store=first_store))
+    first = nodes[0]
+    first.keep_only("88610001")
+    first.outbound.recover()
+    first.campaign()
+    behind(first, RICH, Does.LISTENS)
+    first.outbound.dialler.start([1])
+    first.run_until(9, 30)
+    first.clock.run_for(5)
+    second = DunningOffice(tmp_path, billing, MONDAY.replace(hour=9, minute=30), store=second_store)
+    assert second.outbound.recover() == 0
+    assert second.outbound.desk.upkeep().lost == 0
+    assert attempts(first) == [None]
+    first.outbound.shut()
+    first.store.close()  # as when it is killed: its session ends
+    assert second.outbound.desk.upkeep().lost == 1
+    assert attempts(second) == ["unknown"]
+    second.close()
+    first.office.card.close_now()
