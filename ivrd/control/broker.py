@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -73,7 +74,7 @@ class Broker:
         So nothing that was ordered while it was away is carried out when it is back.
         """
         version = aiomqtt.ProtocolVersion.V5 if self.is_5 else aiomqtt.ProtocolVersion.V311
-        return aiomqtt.Client(
+        client = aiomqtt.Client(
             self._table.host,
             self.port,
             username=self._table.user,
@@ -88,6 +89,14 @@ class Broker:
             max_queued_incoming_messages=COMMANDS_WAITING,
             tls_context=self._tls,
         )
+        # a connection that ends after it was given up is told to nobody, of which asyncio complains
+        client._disconnected.add_done_callback(_seen)  # noqa: SLF001 - there is no other way to it
+        return client
+
+
+def _seen(ended: asyncio.Future[None]) -> None:
+    if not ended.cancelled():
+        ended.exception()
 
 
 class BackOff:

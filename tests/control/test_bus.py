@@ -115,7 +115,8 @@ async def test_retained_states_are_right_after_each_of_five_kills_of_the_broker(
 ) -> None:
     daemon, bus = await running(broker.port)
     chance = random.Random(7)
-    callers = [Restless(daemon, chance) for _ in range(8)]
+    # two lines stay idle: what is told of them once must not be lost
+    callers = [Restless(daemon, chance) for _ in range(6)]
     for caller in callers:
         caller.call()
     records: list[CallRecord] = []
