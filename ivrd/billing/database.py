@@ -69,7 +69,7 @@ class _Lost(Exception):  # noqa: N818 - never leaves this module
     """The connection was lost before the lookup, perhaps long ago."""
 
 
-class _Statement:
+class Statement:
     """A select compiled once, to be run on the driver's own cursor.
 
     SQLAlchemy spends five times on every execution what SQLite itself needs; a caller waits.
@@ -103,7 +103,7 @@ class Database:
     def __init__(self, engine: Engine, breaker: Breaker | None = None) -> None:
         self.engine = engine
         self.breaker = breaker or Breaker(time.monotonic)
-        self._statements: dict[Select[Any], _Statement] = {}
+        self._statements: dict[Select[Any], Statement] = {}
         dbapi = engine.dialect.loaded_dbapi
         self._driver_error: type[Exception] = dbapi.Error
 
@@ -147,7 +147,7 @@ class Database:
             if statement is None:
                 if len(self._statements) >= _MOST_STATEMENTS:
                     self._statements.clear()  # each month's table has its own
-                statement = self._statements[query] = _Statement(query, self.engine.dialect)
+                statement = self._statements[query] = Statement(query, self.engine.dialect)
             if deadline is not None:
                 deadline.begin()
             try:

@@ -45,7 +45,7 @@ class Details:
 
         def row(source: Source) -> Select[Any]:
             order = [source.value(Column(column=name)) for name in part.order]
-            skip = bindparam("skip", type_=Integer())
+            skip = bindparam("skip", type_=Integer(), required=False)
             return every(source).order_by(*order).limit(1).offset(skip)
 
         def count(source: Source) -> Select[Any]:

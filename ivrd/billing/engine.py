@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,16 @@ _CONNECT_ARGS: Mapping[str, Callable[[float], dict[str, Any]]] = {
         "connect_timeout": CONNECT_S,
         "read_timeout": int(limit_s) + 1,
     },
+    "oracle+oracledb": lambda _: {"tcp_connect_timeout": CONNECT_S},
+    "mssql+pyodbc": lambda _: {"timeout": CONNECT_S},
 }
 _PACKAGES = {
     "postgresql+psycopg": "psycopg[binary]",
     "postgresql+psycopg2": "psycopg2-binary",
     "mysql+pymysql": "pymysql",
     "mysql+mysqldb": "mysqlclient",
+    "oracle+oracledb": "oracledb",
+    "mssql+pyodbc": "pyodbc",
 }
 _SAME_DIALECT = {"mariadb": "mysql"}
 
@@ -53,8 +58,9 @@ def engine_from(
     A password never stands in the URL: it comes from the environment variable `password_env`,
     or from `password_file`, which only its owner may read (mode 0600 or 0400). A statement may
     take `time_limit_s`, waits for another's lock included: SQLite is interrupted, servers are
-    told. `connections` is how many there are at most. Raises `ConfigError`; its problems have
-    the keys ``url``, ``password_env``, ``password_file``.
+    told. For Oracle and SQL Server the driver gives up, and the account alone makes it read-only.
+    `connections` is how many there are at most. Raises `ConfigError`; its problems have the keys
+    ``url``, ``password_env``, ``password_file``.
     """
     problems: list[Problem] = []
     parsed = _parse(url, problems)
@@ -231,6 +237,16 @@ def _limit_statements(engine: Engine, limit_s: float) -> None:
         def set_up(connection: Any, _: Any) -> None:
             _execute(connection, f"SET statement_timeout = {int(limit_s * 1000)}")
             _execute(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+
+    elif engine.dialect.name == "oracle":
+
+        def set_up(connection: Any, _: Any) -> None:
+            connection.call_timeout = int(limit_s * 1000)
+
+    elif engine.dialect.name == "mssql":
+
+        def set_up(connection: Any, _: Any) -> None:
+            connection.timeout = ceil(limit_s)
 
     else:
 

@@ -24,6 +24,8 @@ def month_reader(part: MonthColumn) -> Callable[[Any], str | None]:
     def read(value: Any) -> str | None:
         if value is None or value == "":
             return None
+        if part.type == "date" and isinstance(value, str):
+            value = date.fromisoformat(value[:10])  # SQLite keeps dates as text
         parts = value if hasattr(value, "year") else pattern.parse(value)
         return f"{parts.year:04}-{parts.month:02}"
 

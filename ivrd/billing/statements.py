@@ -124,10 +124,10 @@ class Source:
         held, kind = self.value(part), _TYPES[part.type]()
         if part.type == "date":
             return [
-                held >= bindparam("month", type_=kind),
-                held < bindparam("month_after", type_=kind),
+                held >= bindparam("month", type_=kind, required=False),
+                held < bindparam("month_after", type_=kind, required=False),
             ]
-        return [held == bindparam("month", type_=kind)]
+        return [held == bindparam("month", type_=kind, required=False)]
 
     def select(
         self, columns: Iterable[Column], *conditions: ColumnElement[bool], limit: int | None
@@ -148,7 +148,8 @@ def _holds(held: ColumnElement[Any], when: Condition) -> ColumnElement[bool]:
 
 def key_value(name: str, kind: str) -> BindParameter[Any]:
     """Return the place of a bound value for a column of type `kind`."""
-    return bindparam(name, type_=_TYPES[kind]())
+    # required, a bind would stop what renders numbers of rows into the statement
+    return bindparam(name, type_=_TYPES[kind](), required=False)
 
 
 def as_key(value: str, kind: str) -> object | None:

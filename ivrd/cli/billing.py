@@ -8,12 +8,15 @@ from pathlib import Path
 import click
 
 from ivrd.assembly import load_voices
-from ivrd.billing.check import check_billing
+from ivrd.billing.check import Check, check_billing
+from ivrd.billing.entities import Bill
 from ivrd.billing.mapping import load_mapping
 from ivrd.cli.output import EXIT_NO, json_option, print_json, print_problems, problem_json
 from ivrd.cli.service import billing_reader
 from ivrd.cli.settings import settings
+from ivrd.commands import Say
 from ivrd.errors import PromptError
+from ivrd.prompts import Voices
 
 
 @click.group()
@@ -27,14 +30,18 @@ def billing() -> None:
 def check(ctx: click.Context, as_json: bool) -> None:
     """Hold every table and column of the mapping against the database, and read one bill.
 
-    Every item of a bill must have a name in each language, too.
+    Every item of a bill must have a name in each language, too. What a caller would hear of that
+    bill is shown as text, with the account's number masked.
     """
     config = settings(ctx.obj)
     mapping = load_mapping(config.mapping)
     with billing_reader(config) as reader:
         found = check_billing(mapping, reader.database.engine)
+    spoken: dict[str, str] = {}
     try:
-        load_voices(config, mapping)
+        voices = load_voices(config, mapping)
+        if found.sample:
+            spoken = {lang: bill_text(found.sample, voices, lang) for lang in voices.languages}
     except PromptError as error:
         # voice files that are wrong in themselves are for `ivrd prompts check` to tell
         found.problems += [problem for problem in error.problems if problem.rule == "item"]
@@ -46,6 +53,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
             "problems": [problem_json(problem) for problem in found.problems],
             "warnings": [problem_json(problem) for problem in found.warnings],
             "sample": asdict(sample) if sample else None,
+            "spoken": spoken,
         })  # fmt: skip
     else:
         print_problems(found.problems)
@@ -54,8 +62,52 @@ def check(ctx: click.Context, as_json: bool) -> None:
         if not found.problems:
             read = f"a bill of {sample.month} was read" if sample else "there was no bill to read"
             click.echo(f"ok: {_named(config.mapping)} fits the database; {read}")
+            for line in account_lines(found):
+                click.echo(f"  {line}")
+            for lang, text in spoken.items():
+                click.echo(f"  {lang}: {text}")
     if found.problems:
         ctx.exit(EXIT_NO)
+
+
+def bill_text(bill: Bill, voices: Voices, lang: str) -> str:
+    """Return what a caller hears of a bill, as text."""
+    says = [Say("bill_of_month", {"bill.month": bill.month})]
+    says += [
+        Say("bill_item", {"name": item.code, "amount": item.amount_fen})
+        for item in bill.items
+        if item.amount_fen
+    ]
+    says.append(Say("bill_total", {"bill.total": bill.total_fen}))
+    if bill.paid is not None:
+        says.append(Say("bill_paid" if bill.paid else "bill_unpaid"))
+    if bill.due and not bill.paid:
+        says.append(Say("bill_due", {"bill.due": bill.due.isoformat()}))
+    joined = (voices.utterance(say, lang).text for say in says)
+    return " ".join(" ".join(joined).split())
+
+
+def account_lines(found: Check) -> list[str]:
+    """Return what was read of the sample's account, numbers masked to their last two digits."""
+    account = found.account
+    if account is None:
+        return []
+    said = {
+        "phone": _masked(account.phone),
+        "agreement": _masked(account.agreement),
+        "other numbers": ", ".join(_masked(n) or "" for n in account.other_phones),
+        "language": account.language,
+        "group": account.group,
+        "product": account.product,
+        "zone": account.zone,
+        "consent": {True: "yes", False: "no", None: None}[account.consent],
+        "owes": f"{sum(a.amount_fen for a in found.arrears)} fen" if found.arrears else "nothing",
+    }
+    return ["account: " + ", ".join(f"{name} {value}" for name, value in said.items() if value)]
+
+
+def _masked(number: str | None) -> str | None:
+    return number and "*" * max(len(number) - 2, 0) + number[-2:]
 
 
 def _named(mapping: Path) -> str:

@@ -11,9 +11,12 @@ import pytest
 from sqlalchemy import Engine
 
 from ivrd.billing.check import Check, check_billing
-from ivrd.billing.entities import Bill
+from ivrd.billing.entities import Bill, NotReady
 from ivrd.billing.mapping import BillingMapping, load_mapping
+from ivrd.billing.reader import BillingReader
 from ivrd.billing.sample_tables import Layout, profile_for
+from ivrd.errors import BillingDown
+from tests.billing.places import reader_engine
 
 
 @pytest.fixture
@@ -36,13 +39,10 @@ def checked(
     return check
 
 
-def test_the_ready_profiles_fit_their_sample_databases(
-    mapping: BillingMapping,
-    layout: Layout,
-    samples: dict[Layout, Path],
-    engine_on: Callable[..., Engine],
-) -> None:
-    check = check_billing(mapping, engine_on(samples[layout]))
+def test_the_ready_profiles_fit_their_sample_databases(mapping: BillingMapping, url: str) -> None:
+    engine = reader_engine(url)
+    check = check_billing(mapping, engine)
+    engine.dispose()
     assert (check.problems, check.warnings) == ([], [])
     assert isinstance(check.sample, Bill)
     assert check.sample.total_fen == sum(item.amount_fen for item in check.sample.items)
@@ -128,3 +128,40 @@ def test_a_database_that_is_not_there_is_a_problem(
     assert problem.rule == "down"
     assert "unable to open" in problem.what
     assert "none.db" in str(problem)
+
+
+def test_a_month_without_its_table_is_not_ready_and_no_table_at_all_is_a_problem(
+    samples: dict[Layout, Path], tmp_path: Path, engine_on: Callable[..., Engine]
+) -> None:
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(samples["monthly"].read_bytes())
+    mapping = load_mapping(profile_for("monthly"))
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        connection.executescript("DROP TABLE item_202610; DROP TABLE cdr_202610;")
+        engine = engine_on(copy)
+        reader = BillingReader(mapping, engine)
+        assert reader.bill("100001", "2026-10") == NotReady("2026-10")
+        assert isinstance(reader.bill("100001", "2026-09"), Bill)
+        assert reader.details("100001", "2026-10", 1) == (None, 0)
+        assert not reader.database.breaker.open
+        checked = check_billing(mapping, engine)
+        assert checked.problems == []
+        assert checked.sample
+        assert checked.sample.month == "2026-09"
+        connection.executescript(
+            "".join(f"DROP TABLE item_{m};" for m in (202511, 202512, *range(202601, 202610)))
+        )
+    (problem,) = check_billing(mapping, engine).problems
+    assert (problem.key, problem.rule) == ("bill.table", "no-table")
+
+
+def test_another_table_than_the_months_that_is_gone_is_down_not_unready(
+    samples: dict[Layout, Path], tmp_path: Path, engine_on: Callable[..., Engine]
+) -> None:
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(samples["monthly"].read_bytes())
+    with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+        connection.execute('DROP TABLE "科目表"')
+    reader = BillingReader(load_mapping(profile_for("monthly")), engine_on(copy))
+    with pytest.raises(BillingDown, match="no such table"):
+        reader.bill("100001", "2026-10")

@@ -119,6 +119,64 @@ ONE_ROOT_ERROR: dict[str, tuple[Layout, str, str, Callable[[Problem], bool]]] = 
         "wide", 'time = { column = "START_TIME", format = "hhmmss" }', "",
         lambda p: (p.key, p.rule) == ("details", "started"),
     ),
+    "part of a month that is none": (
+        "monthly", 'table = "bill_{yyyymm}"', 'table = "bill_{yymmm}"',
+        lambda p: (p.key, p.nearest) == ("bill.head.table", "yymm") and "{yyyymm}" in str(p.expected),
+    ),
+    "table by month that names no month": (
+        "monthly", 'table = "bill_{yyyymm}"', 'table = "bill_{yyyy}"',
+        lambda p: (p.key, p.rule) == ("bill.head.table", "month-table"),
+    ),
+    "table by month where there can be none": (
+        "monthly", 'table = "Customer"', 'table = "Customer_{yyyymm}"',
+        lambda p: (p.key, p.rule) == ("account.join.customer.table", "month-table"),
+    ),
+    "bills of no month": (
+        "monthly", 'table = "item_{yyyymm}"  ', 'table = "item"',
+        lambda p: (p.key, p.rule) == ("bill.month", "missing") and "bill_{yyyymm}" in str(p.expected),
+    ),
+    "column of a table that is not joined": (
+        "monthly", '"idNumber", from = "customer"', '"idNumber", from = "custmer"',
+        lambda p: (p.key, p.rule, p.nearest) == ("account.identity", "join", "customer"),
+    ),
+    "misspelt key of a join": (
+        "monthly", 'on = { custId = "客户编号" }', 'onn = { custId = "客户编号" }',
+        lambda p: (p.key, p.nearest) == ("account.join.customer.onn", "on"),
+    ),
+    "a value said in two ways": (
+        "monthly", '{ value = "Asia/Shanghai" }', '{ value = "x", column = "y" }',
+        lambda p: p.key == "account.zone" and "needs one of column" in p.what,
+    ),
+    "SQL in the place of a column's table": (
+        "monthly", '"contactNo", from = "customer"', '"contactNo", from = "(SELECT 1)"',
+        lambda p: p.key == "account.other_phones[0].from" and "matches" in str(p.expected),
+    ),
+    "an expression where a plain column is needed": (
+        "monthly", 'account = "用户编号"', 'account = { concat = ["用户编号"] }',
+        lambda p: p.key == "bill.account" and "only by column" in p.what,
+    ),
+    "unpaid bills of bills that say nothing of it": (
+        "monthly", 'paid = { column = "已付", yes = "是", no = "否" }', "",
+        lambda p: (p.key, p.rule) == ("arrears.by", "unpaid-bills")
+        and "bill.head.paid" in p.what,
+    ),
+    "overdue bills without due dates": (
+        "monthly", 'due = { column = "缴费期限", format = "YYYY年MM月DD日" }', "",
+        lambda p: (p.key, p.rule) == ("arrears.by", "unpaid-bills")
+        and "past_due = false" in str(p.expected),
+    ),
+    "unknown way of arrears": (
+        "monthly", 'by = "unpaid-bills"', 'by = "unpaid-bill"',
+        lambda p: (p.key, p.nearest) == ("arrears.by", "unpaid-bills"),
+    ),
+    "condition in two ways": (
+        "monthly", 'where = { "状态" = [1, 2] }', 'where = { "状态" = { not = [1], null = true } }',
+        lambda p: p.key == "account.where.状态" and "one of not and null" in p.what,
+    ),
+    "text for a constant amount": (
+        "wide", 'total = "TOTAL_FEE"', 'total = { value = "much" }',
+        lambda p: p.key == "bill.total" and "whole number" in p.what,
+    ),
 }  # fmt: skip
 
 
