@@ -28,6 +28,9 @@ from ivrd.store.states import Outcome
 MESSAGE = frozenset({"you_owe", "notice"})
 """The sentences with which a message begins: in its play, from there on is the message."""
 
+_UNREACHED = frozenset({T_BUSY, T_NOANS, T_REFUSED})
+"""Ends of a dial; after the answer they are those of a transfer."""
+
 _REFUSALS: Mapping[str, Outcome] = {
     Refusal.UNALLOCATED: Outcome.UNALLOCATED,
     Refusal.INCOMPLETE: Outcome.UNALLOCATED,
@@ -66,7 +69,7 @@ class Follower:
         """Take note of what the record will need."""
         event, commands = step
         name = event.name
-        if name in {T_BUSY, T_NOANS, T_REFUSED, T_FAULT, T_LC}:
+        if name in {T_FAULT, T_LC} or (name in _UNREACHED and not self._answered):
             self._failed = self._failed or event
         elif name == T_LCON:
             self._answered = True

@@ -186,7 +186,7 @@ def _move_target(
         values |= {"state": step.state.value, "ended_at": now}
     if result.outcome not in COSTS_NOTHING:
         values["tries"] = target.tries + 1
-    if result.outcome is Outcome.TOLD:
+    if result.outcome is Outcome.TOLD and Note.WRONG_NUMBER not in result.notes:
         values["told_at"] = now
     if result.outcome is Outcome.SETTLED:
         values["paid_at"] = now

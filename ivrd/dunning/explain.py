@@ -172,7 +172,8 @@ def _dialled_next(
     """
     barred: list[str] = []
     case = case_of(running, target, NOWHERE, "", owed_fen, now)
-    for at in range(target.number_at, len(target.numbers)):
+    count = len(target.numbers)
+    for at in ((target.number_at + step) % count for step in range(count)):
         case = case_of(running, replace(target, number_at=at), NOWHERE, "", owed_fen, now)
         held = gate.judge(case, gate.history(tx, case, now), now)
         if held is None or not held.final or held.reason not in OF_NUMBER:

@@ -277,6 +277,71 @@ def test_machine_that_is_heard_after_the_person_confirmed_is_no_machine(
     assert attempts(node) == ["told"]
 
 
+def test_transfer_that_was_refused_is_no_cause_of_the_calls_end(
+    billing: Path, tmp_path: Path
+) -> None:
+    node = DunningOffice(tmp_path, billing, more='transfer = "+861088617001"')
+    node.keep_only("88610001")
+    node.campaign()
+    behind(node, RICH, Does.ASKS_FOR_PERSON)
+    node.outbound.dialler.start([1])
+    node.run_until(9, 40)
+    (row,) = node.rows(tables.attempts)
+    assert (row["outcome"], row["cause"]) == ("told", None)
+    assert "call_back" in row["notes"]
+    assert [one["task"] for one in node.rows(tables.worklist)] == ["call_back"]
+    node.close()
+
+
+def test_wrong_number_that_heard_it_all_does_not_count_as_told(node: DunningOffice) -> None:
+    node.keep_only("88610001")
+    node.campaign()
+
+    class Keys(Listener):
+        def playing(self, utterances: Any) -> None:
+            """Say so only after the whole message."""
+            super().playing(utterances)
+            if any(one.sentence.startswith("choice") for one in utterances):
+                self.leg.clock.call_later(1.0, lambda: self.leg.key("5"))
+
+    person(node, RICH, Keys("nothing", 0.0))
+    node.outbound.dialler.start([1])
+    node.run_until(9, 40)
+    (row,) = node.rows(tables.attempts)
+    assert (row["outcome"], target(node)["state"]) == ("told", "excluded")
+    assert target(node)["told_at"] is None
+
+
+def test_notice_is_spoken_to_who_answers_whatever_they_owe(node: DunningOffice) -> None:
+    node.keep_only("88610001")
+    node.campaign('name = "water"\nkind = "notice"\n[notice]\nprompt = "notice_supply"\n[choose]\n')
+    node.pay("88610001")
+    who = Listener("nothing", 0.0)
+    person(node, RICH, who)
+    node.outbound.dialler.start([1])
+    node.run_until(9, 40)
+    assert "notice" in who.heard
+    assert any("供水" in text for text in who.langs)
+    assert not {"you_owe", "are_you_holder"} & set(who.heard)
+    (row,) = node.rows(tables.attempts)
+    assert (row["outcome"], row["heard_percent"]) == ("told", 100)
+    assert target(node)["state"] == "notified"
+    assert campaign(node)["state"] == "done"
+
+
+def test_debtor_who_is_due_in_a_moment_is_called_in_a_moment(node: DunningOffice) -> None:
+    node.keep_only("88610001")
+    node.campaign()
+    behind(node, RICH, Does.LISTENS)
+    node.run_until(9, 40)
+    due = node.clock.now() + timedelta(seconds=0.2)
+    node.change(tables.targets, tables.targets.c.id.is_not(None), next_at=due)
+    node.outbound.dialler.start([1])
+    node.clock.run_for(1)
+    (row,) = node.rows(tables.attempts)
+    assert row["began_at"] - due < timedelta(seconds=0.2)
+
+
 @pytest.mark.parametrize(("key", "why"), [("6", "dispute"), ("4", "says_paid")])
 def test_what_was_keyed_holds_though_the_person_hangs_up_before_they_hear_so(
     node: DunningOffice, key: str, why: str
