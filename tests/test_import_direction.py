@@ -20,7 +20,7 @@ LAYERS = (
     ("ivrd.speech",),
     ("ivrd.prompts", "ivrd.prompt_copies", "ivrd.synthesis", "ivrd.synthesised"),
     ("ivrd.linelog",),
-    ("ivrd.trace", "ivrd.records", "ivrd.service"),
+    ("ivrd.trace", "ivrd.log_query", "ivrd.records", "ivrd.service"),
     ("ivrd.talk", "ivrd.hook", "ivrd.line"),
     ("ivrd.billing",),
     ("ivrd.store",),

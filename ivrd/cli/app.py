@@ -44,6 +44,7 @@ COMMANDS = {
     "restore": ("backup:restore", "Put a copy of the store in its place."),
     "reload": ("flow:reload", "Let the daemon read flows and voice files again."),
     "tail": ("tail:tail", "Show the log of a line."),
+    "logs": ("logs:logs", "Ask the logs of the lines what happened."),
     "replay": ("replay:replay_files", "Replay line logs against the flow as it is now."),
     "flow": ("flow:flow", "Check, draw and reload call flows."),
     "prompts": ("prompts:prompts", "Check, list, make and copy voice files."),
