@@ -47,7 +47,7 @@ from ivrd.dunning.person import plain
 from ivrd.dunning.reasons import reason
 from ivrd.dunning.reports import Standing, Which
 from ivrd.dunning_settings import campaign_defaults, number_plan
-from ivrd.errors import CampaignError
+from ivrd.errors import CampaignError, ControlError
 from ivrd.store.engine import Store
 from ivrd.store.states import CampaignState, TargetState
 from ivrd.store.switches import KILL, is_on
@@ -287,14 +287,28 @@ def _bring(config_file: Path, name: str, to: CampaignState, do: str, *, as_json:
             lambda tx, at, _by: campaigns.bring(tx, name, to, at),
         )  # fmt: skip
         (standing,) = store.read(lambda tx: reports.standings(tx, name))
-    runs = nudge(config)
+    nudge(config)
     if as_json:
         print_json({"campaign": name, "state": to.value, "left": standing.left})
         return
     click.echo(f"{name} is {word(to, CAMPAIGN_STATES, 'en')}, {standing.left} left to call")
-    if to is CampaignState.RUNNING:
-        first = "" if runs else "the daemon, `ivrd run`, and "
-        click.echo(f"next: {first}lines that call, as `ivrd dunning start --lines 5-8`")
+    lacking = _lacking(config) if to is CampaignState.RUNNING else ""
+    if lacking:
+        click.echo(f"next: {lacking}")
+
+
+def _lacking(config: Config) -> str:
+    """Return what must be done before a running campaign calls anybody; "" for nothing."""
+    lines = "lines that call, as `ivrd dunning start --lines 5-8`"
+    if not config.socket.exists():
+        return f"the daemon, `ivrd run`, and {lines}"
+    from ivrd.cli.client import ask  # noqa: PLC0415 - aiohttp, for a daemon alone
+
+    try:
+        views = ask(config, "/lines")
+    except ControlError:
+        return f"the daemon, `ivrd run`, and {lines}"
+    return "" if any(view["dunning"] == "on" for view in views) else lines
 
 
 def _can_be_spoken(config: Config, store: Store, name: str) -> None:
@@ -323,6 +337,7 @@ def _print_standing(one: Standing, config: Config, now: datetime, *, killed: boo
         return local(value, config.zone) if value else None
 
     # one who is due waits for a line and the gate, not for an instant
+    owed = f", {yuan(one.owed_fen)} owed" if one.owed_fen else ""
     later = one.next_at if one.next_at and one.next_at > now else None
     facts = {
         "campaign": f"{one.name}, {one.kind}",
@@ -331,7 +346,7 @@ def _print_standing(one: Standing, config: Config, now: datetime, *, killed: boo
         "made": at(one.made_at), "started": at(one.started_at), "ended": at(one.ended_at),
         "debtors chosen": at(one.chosen_at), "payments posted": at(one.posted_at),
         "next call": at(later),
-        "debtors": f"{one.whole:,}, {one.left:,} left to call, {yuan(one.owed_fen)} owed",
+        "debtors": f"{one.whole:,}, {one.left:,} left to call{owed}",
         **{
             word(state, TARGET_STATES, "en"): ", ".join(
                 f"{count} {reason(why)}" for why, count in sorted(reasons.items())
