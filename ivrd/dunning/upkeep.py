@@ -73,6 +73,8 @@ class Upkeep:
         self._node = node
         self._choose = choose
         self._named = True
+        self._chosen = 0
+        """The campaign that was looked at last."""
         self._looked_at = 0
         """The promise that was looked at last."""
 
@@ -131,7 +133,12 @@ class Upkeep:
         if self._choose is None:
             return None
         now = self._store.now()
-        for running, chosen_at in self._store.read(self._campaigns.chosen):
+        found = self._store.read(self._campaigns.chosen)
+        # in turns, so that one that fails keeps no other waiting
+        for running, chosen_at in sorted(
+            found, key=lambda pair: (pair[0].id <= self._chosen, pair[0].id)
+        ):
+            self._chosen = running.id
             if _day(chosen_at, self._campaigns.home) < _day(now, self._campaigns.home):
                 rows = self._choose(running.campaign, _day(now, self._campaigns.home))
                 return Chosen(running.campaign.name, refill(self._store, running.id, rows, now))

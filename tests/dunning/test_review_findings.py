@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ import pytest
 from ivrd.assembly import load_dunning, prove_test_call
 from ivrd.card import Ability
 from ivrd.config import Dial
-from ivrd.dunning.campaign import load_campaign
+from ivrd.dunning.campaign import Campaign, load_campaign
 from ivrd.dunning.clerk import ThreadClerk
+from ivrd.dunning.running import Campaigns
+from ivrd.dunning.target_rows import TargetRow
+from ivrd.dunning.upkeep import Upkeep
 from ivrd.dunning_settings import campaign_defaults
-from ivrd.errors import FlowError, IvrdError, StoreDown
+from ivrd.errors import BillingDown, FlowError, IvrdError, StoreDown
 from ivrd.events import T_MACHINE, Event
 from ivrd.flow.machine import FlowMachine
 from ivrd.records import Status
@@ -497,6 +500,28 @@ def test_campaign_that_cannot_be_read_keeps_no_other_from_calling(node: DunningO
     (row,) = node.rows(tables.campaigns, id=worse)
     assert row["state"] == "running"
     assert "settings" in row["waits_for"]
+
+
+def test_campaign_whose_debtors_cannot_be_chosen_keeps_no_other_waiting(
+    node: DunningOffice,
+) -> None:
+    node.campaign()
+    node.campaign(CAMPAIGN.replace('"arrears"', '"second"'))
+    every = tables.campaigns.c.id.is_not(None)
+    node.change(tables.campaigns, every, chosen_at=MONDAY - timedelta(days=2))
+
+    def choose(of: Campaign, _: date) -> Iterator[TargetRow]:
+        if of.name == "arrears":
+            raise BillingDown("away")
+        return iter(())
+
+    campaigns = Campaigns(node.config.zone, lambda *_: lambda at: at)
+    upkeep = Upkeep(node.store, campaigns, lambda _: (), "n", choose)
+    with pytest.raises(BillingDown):
+        upkeep.choose_again()
+    chosen = upkeep.choose_again()
+    assert chosen is not None
+    assert chosen.campaign == "second"
 
 
 def test_node_whose_clock_is_wrong_gives_nobody_up(billing: Path, tmp_path: Path) -> None:
