@@ -21,10 +21,17 @@ CONNECT_S = 3
 
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
 
+
+def _of_postgresql(limit_s: float) -> dict[str, Any]:
+    """Let a connection end, too, whose other end is gone without a word, as when a cable is cut."""
+    user_timeout_ms = int((limit_s + 1) * 1000)
+    return {"connect_timeout": CONNECT_S, "tcp_user_timeout": user_timeout_ms, **_KEEPALIVE}
+
+
 _CONNECT_ARGS: Mapping[str, Callable[[float], dict[str, Any]]] = {
     "sqlite+pysqlite": lambda limit_s: {"timeout": limit_s},
-    "postgresql+psycopg": lambda _: {"connect_timeout": CONNECT_S, **_KEEPALIVE},
-    "postgresql+psycopg2": lambda _: {"connect_timeout": CONNECT_S, **_KEEPALIVE},
+    "postgresql+psycopg": _of_postgresql,
+    "postgresql+psycopg2": _of_postgresql,
     "mysql+pymysql": lambda limit_s: {"connect_timeout": CONNECT_S, "read_timeout": limit_s + 1},
     "mysql+mysqldb": lambda limit_s: {
         "connect_timeout": CONNECT_S,

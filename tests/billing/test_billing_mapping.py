@@ -121,7 +121,8 @@ ONE_ROOT_ERROR: dict[str, tuple[Layout, str, str, Callable[[Problem], bool]]] = 
     ),
     "part of a month that is none": (
         "monthly", 'table = "bill_{yyyymm}"', 'table = "bill_{yymmm}"',
-        lambda p: (p.key, p.nearest) == ("bill.head.table", "yymm") and "{yyyymm}" in str(p.expected),
+        lambda p: (p.key, p.nearest) == ("bill.head.table", "yymm")
+        and "{yyyymm}" in str(p.expected),
     ),
     "table by month that names no month": (
         "monthly", 'table = "bill_{yyyymm}"', 'table = "bill_{yyyy}"',
@@ -133,7 +134,8 @@ ONE_ROOT_ERROR: dict[str, tuple[Layout, str, str, Callable[[Problem], bool]]] = 
     ),
     "bills of no month": (
         "monthly", 'table = "item_{yyyymm}"  ', 'table = "item"',
-        lambda p: (p.key, p.rule) == ("bill.month", "missing") and "bill_{yyyymm}" in str(p.expected),
+        lambda p: (p.key, p.rule) == ("bill.month", "missing")
+        and "bill_{yyyymm}" in str(p.expected),
     ),
     "column of a table that is not joined": (
         "monthly", '"idNumber", from = "customer"', '"idNumber", from = "custmer"',
