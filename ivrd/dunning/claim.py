@@ -13,48 +13,40 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    bindparam,
-    case,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row
 
 from ivrd.billing.entities import Arrears
 from ivrd.card import DialPermit
 from ivrd.dunning.campaign import Campaign
 from ivrd.dunning.case import OF_NUMBER, WIDE, Case, Held, Reason
 from ivrd.dunning.closing import past_of
+from ivrd.dunning.due import (
+    FREE,
+    OVER,
+    TELL,
+    Nobody,
+    done,
+    due_rows,
+    hold,
+    next_due,
+    waiting_for,
+    zones,
+)
 from ivrd.dunning.gate import Gate
 from ivrd.dunning.hours import Holidays
 from ivrd.dunning.reminders import Listed, Reminder
-from ivrd.dunning.retry import Why, time_on
+from ivrd.dunning.retry import time_on
 from ivrd.dunning.running import UNREADABLE, Campaigns, Running
 from ivrd.errors import BillingDown, BillingError, BillingSlow
 from ivrd.events import Data
-from ivrd.store import tables
 from ivrd.store.engine import Store
-from ivrd.store.states import CampaignState, TargetState
 from ivrd.store.switches import KILL, is_on
-
-AT_ONCE = 16
-"""Debtors that are taken from the store at a time."""
 
 MOST = 64
 """Debtors that one question looks at before it comes back, so that no line waits long for it."""
 
-HELD_S = 60.0
-"""When to ask again for a debtor who is held until something happens, not until an instant."""
-
 BILLING_S = 20.0
 """When to ask again after the billing data did not answer."""
-
-_t = tables.targets.c
-_a = tables.campaigns.c
 
 CLOCKS_APART_S = 5.0
 """So far may the clocks of node and store be apart: a permit made by one is good by the other."""
@@ -82,16 +74,6 @@ class Claim:
     lang: str | None
     dials_per_s: float
     """The pace of its campaign."""
-
-
-@dataclass(frozen=True, slots=True)
-class Nobody:
-    """Nobody may be called now: why, and when to ask again (None: when something changes)."""
-
-    why: str
-    until: datetime | None = None
-    here: bool = False
-    """Whether another line may find somebody."""
 
 
 class Owed:
@@ -151,7 +133,7 @@ class Claims:
         if apart_s > CLOCKS_APART_S:
             return Nobody(f"the clocks of this node and of its store are {apart_s:.0f} s apart")
         killed, running, self._told = self._store.read(
-            lambda tx: (is_on(tx, KILL), self._campaigns.running(tx), _waiting_for(tx))
+            lambda tx: (is_on(tx, KILL), self._campaigns.running(tx), waiting_for(tx))
         )
         if killed:
             return Nobody("the kill switch is on")
@@ -177,12 +159,12 @@ class Claims:
                 running.id, Nobody("its start has not come", running.campaign.when.start)
             )
         if running.campaign.when.end and now >= running.campaign.when.end:
-            self._store.transact(lambda tx: tx.execute(_over, {"of": running.id, "now": now}))
+            self._store.transact(lambda tx: tx.execute(OVER, {"of": running.id, "now": now}))
         mute = self._mute(running.campaign)
         if mute:
             return self._waits(running.id, Nobody(mute))
         nobody: list[Nobody] = []
-        for zone in self._store.read(lambda tx: _zones(tx, running.id)):
+        for zone in self._store.read(lambda tx: zones(tx, running.id)):
             asleep = self._asleep.get((running.id, zone))
             if asleep is not None and asleep.until is not None and now < asleep.until:
                 nobody.append(Nobody(asleep.detail, asleep.until))
@@ -193,14 +175,14 @@ class Claims:
             if found is not None:
                 nobody.append(found)
         if not nobody:
-            return self._store.transact(lambda tx: _done(tx, running, now))
+            return self._store.transact(lambda tx: done(tx, running, now))
         return self._waits(running.id, _soonest_of(nobody))
 
     def _waits(self, campaign: int, nobody: Nobody) -> Nobody:
         """Say in the store what a campaign waits for, where that is news."""
         if self._told.get(campaign) != nobody.why:
             told = {"campaign": campaign, "waits": nobody.why}
-            self._store.transact(lambda tx: tx.execute(_tell, told))
+            self._store.transact(lambda tx: tx.execute(TELL, told))
         return nobody
 
     def _in_zone(
@@ -225,7 +207,7 @@ class Claims:
             if _is_wide(verdict, case):
                 self._asleep[running.id, zone] = verdict
                 return Nobody(verdict.detail, verdict.until)
-        return self._store.read(lambda tx: _next_due(tx, running.id, zone, now, running.home))
+        return self._store.read(lambda tx: next_due(tx, running.id, zone, now, running.home))
 
     def _due(self, running: Running, zone: str, now: datetime) -> Iterator[Row[Any]]:
         """Yield debtors who are due, promises first, each once."""
@@ -233,7 +215,7 @@ class Claims:
         while True:
             rows = [
                 row
-                for row in self._store.read(lambda tx: _due_rows(tx, running.id, zone, now))
+                for row in self._store.read(lambda tx: due_rows(tx, running.id, zone, now))
                 if row.id not in seen
             ]
             if not rows:
@@ -251,12 +233,12 @@ class Claims:
             if verdict.reason not in _PASSING and not _is_wide(verdict, case):
                 barred = verdict.final and verdict.reason in OF_NUMBER
                 other = self._other_number(tx, running, row, case, now) if barred else None
-                _hold(tx, row, verdict, other, now)
+                hold(tx, row, verdict, other, now)
             return verdict
         if row.held is not None:
-            tx.execute(_free, {"target": row.id})
+            tx.execute(FREE, {"target": row.id})
         if self._told.get(running.id) is not None:
-            tx.execute(_tell, {"campaign": running.id, "waits": None})
+            tx.execute(TELL, {"campaign": running.id, "waits": None})
         return verdict
 
     def _other_number(
@@ -348,134 +330,3 @@ def _end_of(day: Any, zone: ZoneInfo) -> datetime | None:
     if day is None:
         return None
     return datetime.combine(day + timedelta(days=1), time(), zone)
-
-
-# -- the store's rows ------------------------------------------------------------------------------
-
-_of_campaign = _t.campaign == bindparam("campaign")
-_in_zone = _of_campaign & (_t.zone == bindparam("zone")) & (_t.state == bindparam("state"))
-
-# statements are made once: making one costs more than SQLite needs to answer it
-_due = (
-        select(
-            _t.id, _t.account, _t.person, _t.numbers, _t.number_at, _t.amount_fen, _t.months,
-            _t.due, _t.lang, _t.zone, _t.held, _t.state,
-        )
-        .where(_in_zone, _t.next_at <= bindparam("now"))
-        .order_by(_t.next_at, _t.id)
-        .limit(AT_ONCE)
-)  # fmt: skip
-_next = select(_t.next_at).where(_in_zone).order_by(_t.next_at, _t.id).limit(1)
-_first_zone = select(func.min(_t.zone)).where(_of_campaign)
-_zone_after = _first_zone.where(_t.zone > bindparam("zone"))
-_tell = update(tables.campaigns).where(_a.id == bindparam("campaign"))
-_tell = _tell.values(waits_for=bindparam("waits"))
-_waiting = select(_a.id, _a.waits_for).where(_a.state == CampaignState.RUNNING.value)
-_end = (
-    update(tables.campaigns)
-    .where(_a.id == bindparam("campaign"), _a.state == CampaignState.RUNNING.value)
-    .values(state=CampaignState.DONE.value, ended_at=bindparam("now"), waits_for=None)
-)
-_was_promised = _t.state == TargetState.PROMISED.value
-_was_told = _was_promised | _t.told_at.is_not(None)
-_over = (
-    update(tables.targets)
-    .where(
-        _t.campaign == bindparam("of"),
-        _t.state.in_([TargetState.WAITING.value, TargetState.PROMISED.value]),
-    )
-    .values(
-        state=case((_was_told, TargetState.NOTIFIED.value), else_=TargetState.EXHAUSTED.value),
-        why=case(
-            (_was_promised, Why.PROMISE.value), (_was_told, Why.TOLD.value), else_=Why.OVER.value
-        ),
-        ended_at=bindparam("now"),
-    )
-)
-"""All at once, where a campaign's end has come: one by one they would be asked for in vain."""
-_free = update(tables.targets).where(_t.id == bindparam("target"))
-_free = _free.values(held=None, held_detail=None)
-
-
-def _waiting_for(tx: Connection) -> dict[int, str | None]:
-    """Return what each campaign that runs was last said to wait for."""
-    return {row.id: row.waits_for for row in tx.execute(_waiting)}
-
-
-def _due_rows(tx: Connection, campaign: int, zone: str, now: datetime) -> list[Row[Any]]:
-    """Return some debtors who are due: those with a promise, then the longest due."""
-    rows: list[Row[Any]] = []
-    for state in (TargetState.PROMISED, TargetState.WAITING):
-        values = {"campaign": campaign, "zone": zone, "state": state.value, "now": now}
-        rows.extend(tx.execute(_due, values))
-    return rows
-
-
-def _zones(tx: Connection, campaign: int) -> list[str]:
-    """Return the time zones of a campaign's debtors, the node's own ("") first.
-
-    From zone to zone along the index: a campaign has a million debtors and a few zones.
-    """
-    zones: list[str] = []
-    zone = tx.execute(_first_zone, {"campaign": campaign}).scalar()
-    while zone is not None:
-        zones.append(zone)
-        zone = tx.execute(_zone_after, {"campaign": campaign, "zone": zone}).scalar()
-    return zones
-
-
-def _next_due(
-    tx: Connection, campaign: int, zone: str, now: datetime, home: ZoneInfo
-) -> Nobody | None:
-    """Return when the next debtor of a zone is due; None where all of it are through."""
-    of = {"campaign": campaign, "zone": zone}
-    found: list[datetime] = []
-    for state in (TargetState.WAITING, TargetState.PROMISED):
-        at = tx.execute(_next, {**of, "state": state.value}).scalar()
-        if at is not None:
-            found.append(at)
-    if found:
-        at = max(min(found), now)
-        return Nobody(f"the next debtor is due at {at.astimezone(home):%Y-%m-%d %H:%M}", at)
-    if tx.execute(_next, {**of, "state": TargetState.CALLING.value}).scalar() is not None:
-        return Nobody("the last calls are under way")
-    return None
-
-
-def _done(tx: Connection, running: Running, now: datetime) -> Nobody:
-    """Take a campaign as done of which nobody is left; another daemon may have debtors on call."""
-    for zone in _zones(tx, running.id):
-        left = _next_due(tx, running.id, zone, now, running.home)
-        if left is not None:
-            return left
-    tx.execute(_end, {"campaign": running.id, "now": now})
-    return Nobody("done: nobody is left")
-
-
-def _hold(
-    tx: Connection, row: Row[Any], held: Held, other: tuple[int, datetime] | None, now: datetime
-) -> None:
-    """Write down that a debtor is held, and when to ask again, or that there is no more asking."""
-    values: dict[str, Any] = {
-        "held": held.reason.value, "held_detail": held.detail, "held_at": now,
-    }  # fmt: skip
-    what, next_at = "held", held.until or now + timedelta(seconds=HELD_S)
-    if other is not None:
-        values["number_at"], next_at = other
-    elif held.final:
-        what, next_at = "ended", now
-        state = TargetState.SETTLED if held.reason is Reason.SETTLED else TargetState.EXCLUDED
-        if held.reason in {Reason.MESSAGE_STALE, Reason.CAMPAIGN_OVER}:
-            state = TargetState.EXHAUSTED
-        values |= {"state": state.value, "why": held.reason.value, "ended_at": now}
-        if state is TargetState.SETTLED:
-            values["paid_at"] = now
-    values["next_at"] = next_at
-    tx.execute(update(tables.targets).where(_t.id == row.id).values(**values))
-    if row.held != held.reason.value or what == "ended":
-        tx.execute(
-            insert(tables.decisions).values(
-                target=row.id, at=now, what=what, reason=held.reason.value,
-                detail=held.detail, next_at=None if what == "ended" else next_at,
-            )
-        )  # fmt: skip

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from ivrd.billing.entities import Arrears
 from ivrd.dunning.campaign import Campaign
-from ivrd.dunning.claim import Claim, Claims, Nobody, Owed, Slot
+from ivrd.dunning.claim import Claim, Claims, Owed, Slot
 from ivrd.dunning.closing import AttemptResult, attempt_of, close_attempt
+from ivrd.dunning.due import Nobody
 from ivrd.dunning.gate import Gate
 from ivrd.dunning.reminders import Reminder
 from ivrd.dunning.running import Campaigns

@@ -20,8 +20,9 @@ import structlog
 from ivrd.card import Ability
 from ivrd.clock import Clock, Timer
 from ivrd.dunning.attempt import Follower
-from ivrd.dunning.claim import Claim, Nobody, Slot
+from ivrd.dunning.claim import Claim, Slot
 from ivrd.dunning.closing import AttemptResult
+from ivrd.dunning.due import Nobody
 from ivrd.errors import IvrdError, arose_at
 from ivrd.events import U_TIME, Event
 from ivrd.line import Line
