@@ -27,6 +27,10 @@ from sim.phone import Outcome
 _BYTES = {code: byte for byte, code in reversed(CODES.items())}
 
 
+_END_RECORDING = b"!\x1b\x03\x18"
+"""What ends a recording, after DLE; models differ, and this one takes them all."""
+
+
 class Doing(Enum):
     """What a modem is doing."""
 
@@ -79,6 +83,7 @@ class Modem:
         self.underruns = 0
         self._clock = clock
         self._timing = timing
+        self._after_dle = False
         self._command = bytearray()
         self._to_do: deque[str] = deque()
         self._timers: list[Timer] = []
@@ -108,9 +113,11 @@ class Modem:
                 self._dial_ends(Word.OK)  # and the bytes are lost, as in any modem
             return
         if self.doing is Doing.RECORDING:
-            at = data.find(DLE)
-            if at >= 0 and data[at + 1 : at + 2] in {b"!", b"\x1b", b"\x03", b"\x18"}:
-                self._end_recording()
+            for byte in data:
+                if self._after_dle and byte in _END_RECORDING:
+                    self._end_recording()
+                    return
+                self._after_dle = byte == DLE
             return
         if self.buffer:
             data = self.buffer.take(data)
@@ -124,7 +131,7 @@ class Modem:
             if byte == 0x0D:
                 line = self._command.decode("latin-1")
                 self._command.clear()
-                start = line.upper().rfind("AT")
+                start = line.upper().find("AT")
                 if start >= 0:
                     self._to_do.append(line[start + 2 :])
             elif byte != 0x0A and len(self._command) < 400:
@@ -345,6 +352,7 @@ class Modem:
         if not (self.settings.voice and self.off_hook):
             raise Refused
         self.doing = Doing.RECORDING
+        self._after_dle = False
         self._say(Word.CONNECT.value)
         self._after(0.02, self._silence)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drivers.modem.profile import load_profile, profile_names
 from drivers.modem.protocol import (
@@ -469,6 +472,36 @@ def test_a_prompt_that_was_cut_is_told_from_one_that_was_whole(host: Host) -> No
 
 
 # Troubles ---------------------------------------------------------------------------------------
+
+
+HOST_SAYS = st.binary(max_size=12) | st.sampled_from(
+    [b"AT+VLS=1\r", b"AT+VLS=0\r", b"AT+VTX\r", b"AT+VRX\r", b"ATDT6001\r", b"ATH\r", b"\x10\x03",
+     b"\x10\x18", b"\x10p", b"\x10r", b"\x10!", b"\x80" * 500, b"ATS7=0\r", b"AT+VSD=\r"]
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(HOST_SAYS, st.sampled_from([0.0, 0.05, 0.5])), max_size=8), st.data())
+def test_whatever_a_host_sends_the_modem_comes_back_to_its_senses(
+    said: list[tuple[bytes, float]], data: st.DataObject
+) -> None:
+    with TemporaryDirectory() as folder:
+        host = Host(Path(folder), data.draw(st.sampled_from(profile_names())))
+    host.ready()
+    host.bank.parties["6001"] = Rings(Person, rings=1)
+    for line, then_s in said:
+        if data.draw(st.integers(0, 5)) == 0:
+            leg = host.bank.call("1", "170", Person())
+            if leg and data.draw(st.booleans()):
+                leg.hang_up()
+        host.wire.write(line)
+        host.clock.run_for(then_s)
+    host.wire.write(host.encoder.resume + host.encoder.abort_play + b"\r")
+    host.clock.run_for(5)
+    assert host.ask("ATZ")[-1] == OK
+    host.clock.run_for(1)
+    assert host.modem.doing is Doing.COMMAND
+    assert not host.modem.off_hook
 
 
 def test_a_slow_port_underruns(tmp_path: Path) -> None:
