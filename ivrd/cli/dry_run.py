@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ivrd.cli.campaign_debtors import debtors_of, list_of, read_list
 from ivrd.cli.instants import to_come
 from ivrd.cli.output import Refused, print_facts, print_json
 from ivrd.cli.own_store import own_store
+from ivrd.cli.service import voices_of
 from ivrd.cli.tables import print_table
 from ivrd.config import Config
 from ivrd.dunning.campaign import Campaign, load_campaign
@@ -47,7 +48,8 @@ def dry_run(
         raise Refused("nobody is dialled: ivrd.toml has no table [dunning]")
     now = datetime.now(config.zone)
     start = to_come(at, now, config.zone) if at else now
-    campaign = load_campaign(file, campaign_defaults(config, dunning), now)
+    defaults = replace(campaign_defaults(config, dunning), voices=voices_of(config))
+    campaign = load_campaign(file, defaults, now)
     cards = dialling(config, campaign, lines)
     rows = _rows(config, campaign, file, now)
     with own_store(config) as store:

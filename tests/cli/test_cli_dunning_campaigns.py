@@ -278,6 +278,8 @@ def test_a_notice_goes_by_a_prompt_that_is_there(invoke: Invoke, config: Path) -
     assert f"{misspelt}:5: notice.prompt: no prompt 'notice_suply' in zh-CN" in refused.stderr
     assert "`ivrd prompts make`" in refused.stderr
     assert "did you mean 'notice_supply'?" in refused.stderr
+    dry = invoke(config, "simulate", "--campaign", str(misspelt))
+    assert (dry.exit_code, dry.stderr) == (2, refused.stderr)
     made = invoke(
         config, "campaign", "new", str(campaign_file(config, "off", NOTICE.format("notice_supply")))
     )
