@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from ivrd.clock import Clock
 from ivrd.config import Config, Metrics, Mqtt
 from ivrd.control.outside import Outside
 from ivrd.daemon import Daemon
-from ivrd.line import Line
 from sim.card import SoftwareCard
 from sim.party import Ending, Party
 
@@ -91,8 +91,6 @@ async def _run(folder: Path, what: str, program: str, run: _Run) -> None:
     try:
         async with _daemon(config, run, timed=what != METRICS) as daemon:
             others = []
-            changed: dict[tuple[str, str, str], float] = {}
-            daemon.listeners.add(lambda line: _note(changed, line))
             if what in {BUS, METRICS}:
                 others.append(await _receive(port, folder / "states"))
             if what == METRICS:
@@ -103,7 +101,7 @@ async def _run(folder: Path, what: str, program: str, run: _Run) -> None:
                 process.terminate()
                 await process.wait()
             if what in {BUS, METRICS}:
-                run.late += _lateness(folder / "states", changed)
+                run.late += _lateness(folder / "states")
             if kills is not None:
                 await asyncio.wait({kills})
                 run.wrong = int(run.wrong or 0) + await _wrong(daemon, broker)
@@ -183,12 +181,6 @@ async def _busy(daemon: Daemon, run: _Run) -> None:
     run.cpu.append((time.process_time() - cpu_s) / (time.perf_counter() - wall_s))
 
 
-def _note(changed: dict[tuple[str, str, str], float], line: Line) -> None:
-    talk = line.talk
-    key = (str(line.number), talk.id if talk else "", talk.call.state if talk else line.status)
-    changed.setdefault(key, time.time())
-
-
 async def _receive(port: int, file: Path) -> asyncio.subprocess.Process:
     """Let another process write down when which state came."""
     with file.open("wb") as told:
@@ -205,16 +197,15 @@ async def _scrape(port: int) -> asyncio.subprocess.Process:
     )
 
 
-def _lateness(file: Path, changed: dict[tuple[str, str, str], float]) -> list[float]:
-    """Return how late states came; those that newer ones overtook never did."""
+def _lateness(file: Path) -> list[float]:
+    """Return how late states came after the change of which they tell, to the millisecond below.
+
+    States that newer ones overtook never come.
+    """
     late: list[float] = []
     for told in file.read_text("utf-8").splitlines():
         at, payload = told.split(" ", 1)
-        state = json.loads(payload)
-        step = state["step"] if state["call"] else state["state"]
-        began = changed.pop((str(state["line"]), state["call"], step), None)
-        if began is not None:
-            late.append(float(at) - began)
+        late.append(float(at) - datetime.fromisoformat(json.loads(payload)["since"]).timestamp())
     return late
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import ssl
@@ -15,6 +16,7 @@ from typing import Any
 
 import aiomqtt
 import paho.mqtt.client as paho
+import structlog
 
 from ivrd.billing.engine import password_from
 from ivrd.config import Config, Mqtt
@@ -23,7 +25,7 @@ from ivrd.errors import ConfigError, Problem
 TIMEOUT_S = 5.0
 """How long the broker may take to answer before it counts as away."""
 
-COMMANDS_WAITING = 100
+COMMANDS_WAITING = 1000
 """Commands that may wait; further ones are discarded, and their senders get no reply."""
 
 QOS = 1
@@ -31,9 +33,27 @@ QOS = 1
 
 _PORT, _PORT_TLS = 1883, 8883
 
-to_json: Callable[[Mapping[str, Any]], str] = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":")
-).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def to_json(payload: Mapping[str, Any]) -> bytes:
+    """Return a payload as it is sent, with ? for what is no text."""
+    return _encode(payload).encode("utf-8", "replace")
+
+
+class _Told(logging.Handler):
+    """Writes what the libraries have to say into the daemon's own log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        structlog.get_logger("ivrd.mqtt").warning("mqtt_client", what=record.getMessage())
+
+
+def _logger() -> logging.Logger:
+    logger = logging.getLogger("ivrd.mqtt.client")
+    logger.handlers, logger.propagate = [_Told(level=logging.WARNING)], False
+    logger.setLevel(logging.WARNING)
+    return logger
 
 
 class Broker:
@@ -83,6 +103,7 @@ class Broker:
             protocol=version,
             clean_session=None if self.is_5 else True,
             clean_start=True if self.is_5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
+            logger=_logger(),
             keepalive=self._table.keepalive_s,
             timeout=TIMEOUT_S,
             will=aiomqtt.Will(will_topic, to_json(will), qos=QOS, retain=True),

@@ -65,7 +65,7 @@ class Bus:
         self.connections = 0
         self._event = 0
         self._told_dropped = 0
-        self._told_away = False
+        self._told_away = ""
         self._stopping = asyncio.Event()
         self._states: LineStates
         self._lines: dict[int, dict[str, Any]] = {}
@@ -194,8 +194,9 @@ class Bus:
             except IvrdError as error:
                 _log.warning("campaigns_not_read", why=str(error))
             else:
-                for ident, standing in standings.items():
-                    self._campaign(bus_words.campaign(ident, standing))
+                with _never_raising():
+                    for ident, standing in standings.items():
+                        self._campaign(bus_words.campaign(ident, standing))
                 self._campaigns_read.set()
             await asyncio.sleep(progress.pause_s)
 
@@ -222,8 +223,9 @@ class Bus:
             try:
                 async with self._broker.client(self.topics.status, will) as client:
                     await self._serve(client)
-            except (aiomqtt.MqttError, OSError, ValueError) as error:
-                why = str(error)
+            except Exception as error:  # whatever it is, it is tried again
+                expected = isinstance(error, aiomqtt.MqttError | OSError)
+                why = str(error) if expected else f"{type(error).__name__} at {arose_at(error)}"
             else:
                 return
             finally:
@@ -231,8 +233,8 @@ class Bus:
             if self._stopping.is_set():
                 return
             pause_s = self._back_off.pause_s()
-            if not self._told_away:
-                self._told_away = True
+            if self._told_away != why:
+                self._told_away = why
                 _log.warning("mqtt_away", broker=self._broker.name, why=why,
                              retry_s=round(pause_s, 1))  # fmt: skip
             with contextlib.suppress(TimeoutError):
@@ -250,7 +252,7 @@ class Bus:
         await self._commands.subscribe(client)
         self.connected = True
         self.connections += 1
-        self._told_away = False
+        self._told_away = ""
         self._back_off.worked()
         _log.info("mqtt_connected", broker=self._broker.name, waiting=len(self.outbox))
         self._send_all_again()
@@ -318,7 +320,12 @@ class Bus:
 
 
 async def _publish(client: aiomqtt.Client, item: Item) -> None:
-    await client.publish(item.topic, to_json(item.payload), qos=QOS, retain=item.retain)
+    try:
+        payload = to_json(item.payload)
+    except (TypeError, ValueError) as error:  # else it would be tried for ever
+        _log.error("mqtt_not_sent", topic=item.topic, kind=type(error).__name__)
+        return
+    await client.publish(item.topic, payload, qos=QOS, retain=item.retain)
 
 
 def _worked(task: asyncio.Task[None]) -> bool:

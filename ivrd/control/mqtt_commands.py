@@ -68,17 +68,15 @@ class Commands:
         A broker sends what it retains right after the subscription; so what has come when the
         subscription is over is all that is looked at.
         """
-        filters = [f"{self._topics.lines}+", f"{self._topics.campaigns}+"]
-        for name in filters:
-            await _subscribe(client, name, 0)
-        for name in filters:
-            await client.unsubscribe(name)
         messages = client.messages
         strangers = set()
-        for _ in range(len(messages)):
-            message = await anext(messages)
-            if message.retain and message.payload and message.topic.value not in own:
-                strangers.add(message.topic.value)
+        for base in (self._topics.lines, self._topics.campaigns):
+            await _subscribe(client, f"{base}+", 0)
+            await client.unsubscribe(f"{base}+")
+            for _ in range(len(messages)):
+                message = await anext(messages)
+                if message.retain and message.payload and message.topic.value not in own:
+                    strangers.add(message.topic.value)
         for topic in sorted(strangers):
             await client.publish(topic, b"", qos=QOS, retain=True)
         if strangers:
@@ -183,7 +181,11 @@ def _wrong(one: Any, model: type[Order]) -> str:
 
 def _can_be_replied_to(topic: str, topics: Topics) -> bool:
     """Return whether a reply may go there: to one topic, and to none that is the daemon's own."""
-    bad = set("+#\0") & set(topic) or topic.startswith("$") or len(topic.encode()) > 65_535
+    try:
+        length = len(topic.encode())
+    except UnicodeEncodeError:
+        return False
+    bad = set("+#\0") & set(topic) or topic.startswith("$") or length > 65_535
     base = topics.status.removesuffix("status")
     return bool(topic) and not bad and (
         not topic.startswith(base) or topic.startswith(f"{base}reply/")

@@ -147,10 +147,22 @@ async def test_commands_that_are_no_commands_do_nothing_and_end_nothing(
     daemon, bus = await running(broker.port, "commands = true")
     await until(lambda: bus.connected)
     async with aiomqtt.Client("127.0.0.1", broker.port) as client:
-        for payload in (b"\xff\xfe", b"{", b"[]", b"[" * 10_000, b"{}" + b" " * 20_000, b"7"):
+        for payload in (
+            b"\xff\xfe",
+            b"{",
+            b"[]",
+            b"[" * 10_000,
+            b"{}" + b" " * 20_000,
+            b"7",
+            b'{"reply_to": "\\ud800"}',
+        ):
             await client.publish("ivrd/ivrd/command/enquiry.stop", payload, qos=1)
         for topic in ("ivrd/#", "$SYS/x", "ivrd/ivrd/line/1", "a/+/b"):
             await client.publish("ivrd/ivrd/command/lines", json.dumps({"reply_to": topic}), qos=1)
+        odd = f'{{"reply_to": "{REPLY}", "correlation": "\\ud800"}}'
+        await client.subscribe(REPLY, 1)
+        await client.publish("ivrd/ivrd/command/status", odd, qos=1)
+        assert (await Watch(client).until(REPLY))["correlation"] == "?"
     assert (await asked(broker.port, "status"))["ok"]
     assert bus.connections == 1
     assert not any(line.stopped for line in daemon.lines.values())
