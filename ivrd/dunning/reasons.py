@@ -42,7 +42,7 @@ REASONS: Words = {
     "machine": ("a machine answered", "答录机或传真接听"),
     "not_confirmed": ("nobody confirmed being the holder", "未确认本人"),
     "told_in_part": ("hung up before the end", "中途挂断"),
-    "cancelled": ("the call was given up before it rang", "振铃前取消"),
+    "cancelled": ("the call was given up before it was dialled", "拨号前取消"),
     "network": ("the network failed", "网络故障"),
     "line_fault": ("a fault of our own line", "本端线路故障"),
     "unknown": ("ivrd ended in between: it may have rung", "程序中断，结果不明"),
