@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import aiomqtt
@@ -11,11 +12,16 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from ivrd.control import progress
 from ivrd.daemon import Daemon
+from ivrd.dunning import campaigns
+from ivrd.dunning.campaign import load_campaign
+from ivrd.dunning_settings import campaign_defaults
 from ivrd.store.audit import latest, verify
 from ivrd.store.switches import KILL, is_on
 from tests.control.conftest import Running, until
 from tests.control.mosquitto import Mosquitto, Watch, retained
+from tests.control.test_bus_schemas import check
 
 DUNNING = '[dunning]\ncaller_id = "170"'
 REPLY = "ivrd/ivrd/reply/me"
@@ -118,6 +124,42 @@ async def test_campaigns_are_checked_as_at_the_command_line(
     reply = await asked(broker.port, "campaign.start", {"campaign": "no such"})
     assert "no campaign 'no such'" in reply["error"]
     assert audited(daemon) == []
+
+
+def make_campaign(daemon: Daemon, folder: Path, name: str) -> None:
+    """Make a campaign that has nobody to call yet."""
+    file = folder / "campaign.toml"
+    file.write_text(f'name = "{name}"\n[choose]\n', encoding="utf-8")
+    config, store = daemon.config, daemon.parts.store
+    assert config.dunning is not None
+    made = load_campaign(file, campaign_defaults(config, config.dunning), store.now())
+    store.transact(lambda tx: campaigns.make(tx, made, store.now()))
+
+
+async def test_campaign_is_ended_by_command_and_its_progress_is_retained(
+    broker: Mosquitto, running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LEAST_S", 0.02)
+    daemon, bus = await running(broker.port, "commands = true", DUNNING)
+    make_campaign(daemon, tmp_path, "arrears")
+    await until(lambda: bus.connected)
+    port, topic = broker.port, "ivrd/ivrd/campaign/1"
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe(topic, 1)
+        watch = Watch(client)
+        assert (await watch.until(topic, state="new"))["name"] == "arrears"
+        refused = await asked(port, "campaign.start", {"campaign": "arrears"})
+        assert "it has nobody to call" in refused["error"]
+        refused = await asked(port, "campaign.stop", {"campaign": "arrears"})
+        assert "yes: Field required" in refused["error"]
+        order = {"campaign": "arrears", "yes": True, "by": "li"}
+        assert (await asked(port, "campaign.stop", order))["result"]["state"] == "stopped"
+        ended = await watch.until(topic, state="stopped")
+    assert ended["ended"] is not None
+    assert audited(daemon) == [("campaign.stop", "mqtt:li")]
+    assert (await retained(port))[topic] == ended
+    for _, payload in watch.seen:
+        check("campaign", payload)
 
 
 @pytest.mark.parametrize(
