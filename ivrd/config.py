@@ -217,11 +217,30 @@ class Metrics(_Table):
 
 
 class Log(_Table):
-    """[log]: line logs."""
+    """[log]: line logs, and the daemon's own.
+
+    A file is rotated at `max_mb`, and when its first line is `max_days` old; `keep` old ones
+    stay. With `rotation` "outside" it is left to logrotate. `daemon` is a file that has what goes
+    to stderr too, in this `format`.
+    """
 
     max_mb: float = Field(16, gt=0)
+    max_days: float | None = Field(None, gt=0, le=3660)
     keep: int = Field(10, ge=1, le=1000)
+    rotation: Literal["own", "outside"] = "own"
     private: Literal["mask", "clear"] = "mask"
+    daemon: Path | None = None
+    format: Literal["text", "json"] = "text"
+
+    @property
+    def max_bytes(self) -> int:
+        """Size at which a file is rotated; 0 for none."""
+        return int(self.max_mb * 1e6) if self.rotation == "own" else 0
+
+    @property
+    def max_age_s(self) -> float:
+        """Age at which a file is rotated; 0 for none."""
+        return (self.max_days or 0) * 86_400 if self.rotation == "own" else 0.0
 
 
 class Places(_Table):
@@ -375,6 +394,7 @@ def load_config(path: Path) -> Config:
         *_lines(config, file),
         *_test_list(config, file),
         *_mqtt(config, file),
+        *_log(config, file),
     ]
     if problems:
         raise ConfigError(problems)
@@ -400,6 +420,19 @@ def _test_list(config: Config, file: TomlFile) -> Iterator[Problem]:
     for index, number in enumerate(numbers):
         if number in numbers[:index]:
             yield file.problem(("dial", "test", index), f"{number!r} is there twice", rule="twice")
+
+
+def _log(config: Config, file: TomlFile) -> Iterator[Problem]:
+    named = config.file_of(config.log.daemon)
+    if named is not None and named in {config.line_log(line) for line, *_ in config.every_line()}:
+        yield file.problem(("log", "daemon"), f"{config.log.daemon} is the log of a line",
+                           expected="a file of its own", rule="twice")  # fmt: skip
+    if config.log.daemon is None and "format" in file.data.get("log", {}):
+        yield file.problem(("log", "format"), "is used with a daemon log only",
+                           expected="log.daemon", rule="no-use")  # fmt: skip
+    if config.log.rotation == "outside" and config.log.max_days is not None:
+        yield file.problem(("log", "max_days"), "nothing is rotated with rotation = \"outside\"",
+                           expected='rotation = "own"', rule="no-use")  # fmt: skip
 
 
 def _mqtt(config: Config, file: TomlFile) -> Iterator[Problem]:

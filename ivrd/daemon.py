@@ -269,6 +269,11 @@ class Daemon:
         for ender in tuple(self.enders):
             ender(record)
 
+    def reopen_logs(self) -> None:
+        """Go on in new line logs, where logrotate has taken the old ones away."""
+        for log in self._logs.values():
+            log.reopen()
+
     @property
     def lookups_waiting(self) -> int:
         """Lookups that no thread has begun."""
@@ -375,7 +380,9 @@ def line_settings(config: Config, number: int, card: str, table: LinesTable | No
 def trace_file(config: Config, number: int) -> TraceFile:
     """Open the log file of a line; it is written at the end of each turn of the running loop."""
     log, soon = config.log, asyncio.get_running_loop().call_soon
-    return TraceFile(config.line_log(number), int(log.max_mb * 1e6), log.keep, soon=soon)
+    return TraceFile(
+        config.line_log(number), log.max_bytes, log.keep, max_age_s=log.max_age_s, soon=soon
+    )
 
 
 def _spans(numbers: list[int]) -> str:

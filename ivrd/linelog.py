@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -51,6 +53,7 @@ from ivrd.commands import (
 from ivrd.events import MASKED_KEY, T_DIGIT, CommandId, Data, Event, Json
 
 _BARE = re.compile(r"[^\W\d][\w.:+-]*\Z").match
+_INSTANT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?[+-]\d\d:\d\d")
 _WORDS_OF_JSON = frozenset({"true", "false", "null", "NaN", "Infinity"})
 _PARTLY = frozenset({"caller"})
 """Masked but for the last four, by which staff tell callers apart."""
@@ -192,15 +195,17 @@ def render_step(
 class TraceFile:
     """A rotated text file; written to as a structlog logger.
 
-    `max_bytes` is the size at which it is rotated, `keep` how many old ones stay. Without
+    `max_bytes` is the size at which it is rotated, `max_age_s` the age of its first line; 0 for
+    neither. `keep` is how many old ones stay. Without
     `flush`, text is handed to the system in blocks: for simulations. With `soon`, the
     `call_soon` of an event loop, all that is written in one turn of it goes in one piece, after
-    what the turn itself has to do.
+    what the turn itself has to do. `now` gives the wall clock's seconds (POSIX).
     """
 
     def __init__(
-        self, path: Path, max_bytes: int, keep: int, *, flush: bool = True,
+        self, path: Path, max_bytes: int, keep: int, *, max_age_s: float = 0.0, flush: bool = True,
         soon: Callable[[Callable[[], None]], object] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         # a card's own words may hold what is no text: as JSON's escapes, so that it is read back
@@ -212,7 +217,10 @@ class TraceFile:
         self._waiting = 0
         """Texts that are handed over at the end of this turn."""
         self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._now = now
         self._size = path.stat().st_size
+        self._began_s = _first_s(path) if self._size else 0.0
         self._failing = False
         self.lost = 0
         """Texts that could not be written, the disk being full or worse."""
@@ -230,18 +238,20 @@ class TraceFile:
             write()
         except OSError as error:
             self.lost += texts
-            if not self._failing:
+            first, self._failing = not self._failing, True  # before it is told: that may go here
+            if first:
                 file = self._handler.baseFilename
                 _log.error("line_log_not_written", file=file, why=error.strerror)
-            self._failing = True
         else:
             if not self._waiting:
                 self._failing = False
 
     def _write(self, text: str) -> None:
-        if self._max_bytes and self._size + len(text) > self._max_bytes and self._size:
+        if self._size and self._is_due(len(text)):
             self._handler.doRollover()
             self._size = 0
+        if not self._size:
+            self._began_s = self._now()
         self._size += len(text.encode(errors="backslashreplace"))
         if self._handler.stream is None:  # a rollover that failed has closed it
             self._handler.stream = self._handler._open()  # noqa: SLF001 - as its own emit does
@@ -256,6 +266,26 @@ class TraceFile:
         if self._waiting == 1:
             self._soon(self._hand_over)
 
+    def _is_due(self, more: int) -> bool:
+        if self._max_bytes and self._size + more > self._max_bytes:
+            return True
+        return bool(self._max_age_s) and self._now() - self._began_s >= self._max_age_s
+
+    def reopen(self) -> None:
+        """Go on in the file of that name: logrotate has taken the old one away."""
+        self._try(self._reopened, 0)
+
+    def _reopened(self) -> None:
+        stream, self._handler.stream = self._handler.stream, None
+        try:
+            if stream is not None:
+                stream.close()
+        finally:
+            self._handler.stream = self._handler._open()  # noqa: SLF001 - as its own emit does
+            path = Path(self._handler.baseFilename)
+            self._size = path.stat().st_size
+            self._began_s = _first_s(path) if self._size else 0.0
+
     def _hand_over(self) -> None:
         waiting, self._waiting = self._waiting, 0
         if self._handler.stream is not None:  # else closed meanwhile, and written with that
@@ -267,6 +297,20 @@ class TraceFile:
             self._handler.close()
         except OSError as error:
             _log.error("line_log_not_written", file=self._handler.baseFilename, why=error.strerror)
+            with suppress(OSError):  # where this is the daemon's own log, that has opened it anew
+                self._handler.close()
+
+
+def _first_s(path: Path) -> float:
+    """Return the instant of a log's first line; when it was written to last, if that has none."""
+    with path.open("rb") as log:
+        found = _INSTANT.search(log.readline(1000))
+    try:
+        return (
+            datetime.fromisoformat(found[0].decode()).timestamp() if found else path.stat().st_mtime
+        )
+    except ValueError:
+        return path.stat().st_mtime
 
 
 @dataclass(frozen=True, slots=True)

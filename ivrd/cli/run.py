@@ -8,22 +8,29 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Literal, TextIO
 
 import click
-import structlog
 
 from ivrd import __version__, resources
 from ivrd.billing.sample import KNOWN
 from ivrd.cli.settings import settings
 from ivrd.cli.watch import watch_live
 from ivrd.config import CardTable, Config
+from ivrd.control.daemon_log import (
+    FromLogging,
+    log_through,
+    open_daemon_log,
+    to_file,
+    to_stream,
+)
 from ivrd.control.run import run_daemon
 from ivrd.daemon import Daemon
 from ivrd.errors import ControlError
+from ivrd.linelog import TraceFile
 from sim.crowd import months_before
 
 DEMO, SOFTWARE = "demo", "software"
@@ -41,21 +48,29 @@ def run(config_file: Path, watch: bool, demo: int | None) -> None:
     """Run the daemon here until Ctrl-C or SIGTERM; SIGHUP reloads flows and voice files.
 
     Calls in progress end with a sentence. What the daemon has to say goes to stderr, with
-    --watch to ivrd.log in the data folder; each line has a log of its own (`ivrd tail`).
+    --watch to ivrd.log in the data folder, and to the file log.daemon where ivrd.toml names one;
+    each line has a log of its own (`ivrd tail`).
     """
     config = settings(config_file)
     if demo is not None:
         config = with_callers(config, demo)
-    if not watch:
-        log_to(sys.stderr, config.zone)
-        asyncio.run(run_daemon(config, _ready))
-        return
-    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+    if watch and not (sys.stdout.isatty() and sys.stdin.isatty()):
         raise click.UsageError("--watch needs a terminal")
-    config.data.mkdir(parents=True, exist_ok=True)
-    with (config.data / "ivrd.log").open("a", encoding="utf-8", buffering=1) as log:
-        log_to(log, config.zone)
-        asyncio.run(_run_watched(config))
+    file = open_daemon_log(config)
+    if watch and file is None:
+        log = config.log
+        file = TraceFile(config.data / "ivrd.log", log.max_bytes, log.keep, max_age_s=log.max_age_s)
+    log_to(None if watch else sys.stderr, config.zone, file, config.log.format)
+    logging.basicConfig(handlers=[FromLogging()], level=logging.WARNING)
+    reopen = file.reopen if file is not None else None
+    try:
+        if watch:
+            asyncio.run(_run_watched(config, reopen))
+        else:
+            asyncio.run(run_daemon(config, _ready, reopen))
+    finally:
+        if file is not None:
+            file.close()
 
 
 def with_callers(config: Config, calls_an_hour: int) -> Config:
@@ -75,26 +90,18 @@ def with_callers(config: Config, calls_an_hour: int) -> Config:
     return config.model_copy(update={"card": [changed(card) for card in config.card]})
 
 
-def log_to(stream: TextIO, zone: tzinfo) -> None:
-    """Let the daemon's own log go to a stream: coloured on a terminal, else key=value.
+def log_to(
+    stream: TextIO | None, zone: tzinfo, file: TraceFile | None = None,
+    form: Literal["text", "json"] = "text",
+) -> None:  # fmt: skip
+    """Let the daemon's own log go to a stream and a file.
 
     Its times are those of `zone`, as in the line logs.
     """
-
-    def stamped(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["timestamp"] = datetime.now(zone).isoformat(timespec="milliseconds")
-        return event
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            stamped,
-            structlog.dev.ConsoleRenderer() if stream.isatty()
-            else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream),
-    )  # fmt: skip
+    sinks = [to_stream(stream)] if stream is not None else []
+    if file is not None:
+        sinks.append(to_file(file, form))
+    log_through(tuple(sinks), zone)
 
 
 def how_to_call(config: Config) -> str:
@@ -125,10 +132,10 @@ def _ready(daemon: Daemon) -> None:
     click.echo("Ctrl-C stops.")
 
 
-async def _run_watched(config: Config) -> None:
+async def _run_watched(config: Config, reopen: Callable[[], None] | None) -> None:
     """Run the daemon with the live view in front; the end of either is the end of both."""
     ready = asyncio.Event()
-    daemon = asyncio.create_task(run_daemon(config, lambda _: ready.set()))
+    daemon = asyncio.create_task(run_daemon(config, lambda _: ready.set(), reopen))
     started = asyncio.create_task(ready.wait())
     await asyncio.wait({daemon, started}, return_when=asyncio.FIRST_COMPLETED)
     try:

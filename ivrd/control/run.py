@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import structlog
 
 from ivrd.config import Config
+from ivrd.control.notify import ServiceManager
 from ivrd.control.outside import Outside
 from ivrd.control.server import ControlServer
 from ivrd.daemon import Daemon
@@ -23,10 +24,16 @@ OPENED_S = 2.0
 _log = structlog.get_logger("ivrd")
 
 
-async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = None) -> None:
+async def run_daemon(
+    config: Config,
+    ready: Callable[[Daemon], None] | None = None,
+    reopen: Callable[[], None] | None = None,
+) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP reloads. Raises `ProblemsError` before anything runs.
 
     A SIGHUP during the start is a reload after it. A second SIGTERM or SIGINT waits for no call.
+    A SIGHUP reopens the line logs too, and calls `reopen` for the daemon's own. The service manager
+    is told of start, reload and end where it listens.
     """
     daemon = Daemon(config)
     loop = asyncio.get_running_loop()
@@ -35,7 +42,7 @@ async def run_daemon(config: Config, ready: Callable[[Daemon], None] | None = No
     server, outside = ControlServer(daemon), Outside(daemon)
     with _only_one(config):
         server.check_free()  # a second daemon ends before it takes a card or a log of the first
-        await _run(daemon, server, outside, hung_up, ready)
+        await _run(daemon, server, outside, hung_up, ready, reopen)
 
 
 async def _run(
@@ -44,7 +51,9 @@ async def _run(
     outside: Outside,
     hung_up: asyncio.Event,
     ready: Callable[[Daemon], None] | None,
+    reopen: Callable[[], None] | None,
 ) -> None:
+    manager = ServiceManager()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -56,7 +65,8 @@ async def _run(
     # flows, sentences and modules stay: looking through them again would halt every call for 0.1 s
     gc.collect()
     gc.freeze()
-    reloader = asyncio.create_task(_reload_when(hung_up, daemon), name="reloads")
+    reloader = asyncio.create_task(_reload_when(hung_up, daemon, manager, reopen), name="reloads")
+    alive = asyncio.create_task(manager.keep_alive(), name="service manager")
     try:
         await server.start()
         await outside.start()
@@ -65,8 +75,10 @@ async def _run(
         await daemon.opened(OPENED_S)
         if ready is not None:
             ready(daemon)
+        manager.ready(f"{len(daemon.lines)} lines")
         await stop.wait()
     finally:
+        manager.stopping()
         reloader.cancel()
         # a phone on the control interface hears the goodbye before its line is cut
         try:
@@ -74,6 +86,8 @@ async def _run(
         finally:
             await outside.stop()
             await server.stop()
+            alive.cancel()
+            manager.close()
 
 
 @contextmanager
@@ -94,12 +108,23 @@ def _only_one(config: Config) -> Iterator[None]:
         yield
 
 
-async def _reload_when(hung_up: asyncio.Event, daemon: Daemon) -> None:
+async def _reload_when(
+    hung_up: asyncio.Event,
+    daemon: Daemon,
+    manager: ServiceManager,
+    reopen: Callable[[], None] | None,
+) -> None:
     while True:
         await hung_up.wait()
         hung_up.clear()
+        manager.reloading()
+        if reopen is not None:
+            reopen()
+        daemon.reopen_logs()
         try:
             await daemon.reload()
         except IvrdError as error:
             for line in str(error).splitlines():
                 _log.error("reload_refused", what=line)
+        finally:
+            manager.ready(f"{len(daemon.lines)} lines")
