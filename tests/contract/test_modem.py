@@ -71,6 +71,7 @@ class CardInMemory(ModemCard):
     def __init__(self, bench: ModemBench, **options: object) -> None:
         super().__init__(bench.clock, **options)
         self._bench = bench
+        self._passing = False
 
     def open_port(
         self, device: str, take: Callable[[bytes], None], lost: Callable[[str], None]
@@ -87,7 +88,15 @@ class CardInMemory(ModemCard):
         await self._while_time_passes(super().close())
 
     async def _while_time_passes(self, work: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.ensure_future(work)
+        if self._passing:  # `open` closes what it could not open
+            return await work
+        self._passing = True
+        try:
+            return await self._run_clock(asyncio.ensure_future(work))
+        finally:
+            self._passing = False
+
+    async def _run_clock(self, task: asyncio.Future[T]) -> T:
         while True:
             for _ in range(20):  # what has come is told through some callbacks of the loop
                 await asyncio.sleep(0)
@@ -171,6 +180,13 @@ class ModemBench(Bench):
 
     async def plug_in(self, card: VoiceCard) -> None:  # noqa: ARG002 - the suite's signature
         self._plug_in()
+
+    def spoil(self, number: int, trouble: Trouble | None) -> None:
+        """Let a port have this trouble from now on, both ways."""
+        wire = self.bank.modems[number - 1].wire
+        assert isinstance(wire, MemoryWire)
+        for way in (wire._out, wire._in):  # noqa: SLF001 - fixed when a wire is made, but here
+            way.trouble = trouble
 
     def dialled(self) -> FarEnd:
         return self.rung[-1]
