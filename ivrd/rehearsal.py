@@ -16,7 +16,6 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from ivrd.card import DialPermit
 from ivrd.config import Config, Dunning
 from ivrd.dunning.campaign import Campaign, campaign_from
 from ivrd.dunning.clerk import InlineClerk
@@ -37,7 +36,7 @@ from ivrd.store import tables
 from ivrd.store.states import OPEN_TARGETS, CampaignState, Outcome
 from sim.debtor import Does, Manner, outcome
 from sim.debtors import CalledDebtors, Population, Rates
-from sim.phone import Answering
+from sim.phone import Answering, Dialled
 from sim.phone import Outcome as Meets
 
 LOOK_S = 3600.0
@@ -239,7 +238,7 @@ def measured(
     trials = list(_trials(campaign, usable, rates, number_plan(config)))
     meets = {trial.number: outcome(trial.does, trial.manner) for trial in trials}
 
-    def called(permit: DialPermit) -> Meets:
+    def called(permit: Dialled) -> Meets:
         return meets[permit.number]
 
     office = DunningOffice(

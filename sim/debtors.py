@@ -29,13 +29,12 @@ from pydantic import (
     model_validator,
 )
 
-from ivrd.card import DialPermit
 from ivrd.clock import Clock
 from ivrd.errors import ConfigError, Problem
 from ivrd.toml_file import TomlFile
 from ivrd.toml_model import problems_of
 from sim.debtor import Does, Manner, outcome
-from sim.phone import Outcome
+from sim.phone import Dialled, Outcome
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):00-([01]\d|2[0-4]):00")
 _NUMBER = re.compile(r"\+?[0-9]{1,15}")
@@ -297,7 +296,7 @@ class CalledDebtors:
         self._clock = clock
         self._proof_of = proof_of
 
-    def __call__(self, permit: DialPermit) -> Outcome:
+    def __call__(self, permit: Dialled) -> Outcome:
         """Return what happens on this dial."""
         number = permit.number
         does, manner = self.population.draw(number, self.dials[number], self._clock.now())

@@ -15,14 +15,13 @@ from drivers.modem.caller_id import Message, build_message
 from drivers.modem.profile import Profile
 from drivers.modem.protocol import CODES, DLE, ETX, Code, Word
 from drivers.modem.samples import SILENCE, Coding
-from ivrd.card import DialPermit
 from ivrd.clock import Clock, Timer
 from ivrd.commands import SAMPLE_RATE
 from sim.modem_buffer import PlayBuffer
 from sim.modem_commands import Refused, Settings, split_line
 from sim.modem_line import HangUpSign, Hook, LineTiming, ModemLine
 from sim.modem_wire import Wire
-from sim.phone import Outcome
+from sim.phone import Dialled, Outcome
 
 _BYTES = {code: byte for byte, code in reversed(CODES.items())}
 
@@ -64,7 +63,7 @@ class Modem:
         number: int,
         clock: Clock,
         profile: Profile,
-        directory: Callable[[DialPermit], Outcome],
+        directory: Callable[[Dialled], Outcome],
         *,
         sign: HangUpSign | None = None,
         timing: ModemTiming = ModemTiming(),

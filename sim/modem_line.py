@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Protocol
 
 from drivers.modem.protocol import Code
-from ivrd.card import RING_PERIOD_S, DialPermit
+from ivrd.card import RING_PERIOD_S
 from ivrd.clock import Clock, Timer
 from ivrd.commands import SAMPLE_RATE, Utterance
 from ivrd.events import T_BUSY, T_FAULT, T_NOANS, Data
 from sim.modem_ear import Announced, Ear, Vocabulary
 from sim.party import Ending, Leg, Party, Play
-from sim.phone import Answering, Fails, Outcome, Rings
+from sim.phone import Answering, Dialled, Fails, Outcome, Rings
 
 NO_DIAL_TONE = "no dial tone"
 """The cause of a `Fails` for a line without dial tone."""
@@ -78,6 +77,14 @@ Watch = Callable[[str, Data], None]
 """Is told what happens on a line, for people who look on: a word, and what belongs to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """Digits that came over the line: all that an exchange knows of a dial."""
+
+    number: str
+    caller_id: str = ""
+
+
 class LineEnd(Protocol):
     """The modem on the line: what it notices."""
 
@@ -105,7 +112,7 @@ class ModemLine:
         number: int,
         clock: Clock,
         modem: LineEnd,
-        directory: Callable[[DialPermit], Outcome],
+        directory: Callable[[Dialled], Outcome],
         *,
         sign: HangUpSign,
         timing: LineTiming = LineTiming(),
@@ -126,7 +133,7 @@ class ModemLine:
         self._modem = modem
         self._directory = directory
         self._timers: list[Timer] = []
-        self._permit: DialPermit | None = None
+        self._digits: Digits | None = None
         self._outcome: Outcome | None = None
         self._keys_until_s = 0.0
         self._stream: Announced | Ear | None = None
@@ -169,9 +176,8 @@ class ModemLine:
         """Close the loop to dial these digits; return whether there is dial tone."""
         self._cancel()
         self.hook = Hook.DIALLED
-        until = self._clock.now() + timedelta(seconds=60)
-        self._permit = DialPermit(digits, "", f"line {self.number}", until)
-        self._outcome = None if self.dead else self._directory(self._permit)
+        self._digits = Digits(digits)
+        self._outcome = None if self.dead else self._directory(self._digits)
         self._told_watch("dials", {"number": digits})
         match self._outcome:
             case None:
@@ -182,9 +188,9 @@ class ModemLine:
 
     def dialled(self) -> None:
         """Take the digits, once all of them have been dialled."""
-        outcome, permit, setup_s = self._outcome, self._permit, self.timing.setup_s
-        if isinstance(outcome, Rings) and permit:
-            self._after(setup_s, lambda: self._far_rings(outcome, permit))
+        outcome, dialled, setup_s = self._outcome, self._digits, self.timing.setup_s
+        if isinstance(outcome, Rings) and dialled:
+            self._after(setup_s, lambda: self._far_rings(outcome, dialled))
         elif isinstance(outcome, Fails):
             self._after(setup_s + outcome.after_s, lambda: self._fails(outcome))
 
@@ -279,9 +285,9 @@ class ModemLine:
             self._after(timing.caller_id_s, lambda: self._modem.on_caller_id(caller, when))
         self._modem.on_ring()
 
-    def _far_rings(self, rings: Rings, permit: DialPermit) -> None:
+    def _far_rings(self, rings: Rings, dialled: Digits) -> None:
         party = rings.party() if rings.party else Party()
-        leg = self.leg = Leg(self, party, self._clock, ("", permit.number), self.number)
+        leg = self.leg = Leg(self, party, self._clock, ("", dialled.number), self.number)
         if rings.party:
             self._after(rings.rings * self.timing.ring_period_s, self._far_answers)
         self._ringback()
@@ -418,19 +424,21 @@ class ModemLine:
 
 def directory_of(
     parties: Mapping[str, Answering], others: Callable[[], Answering]
-) -> Callable[[DialPermit], Outcome]:
+) -> Callable[[Dialled], Outcome]:
     """Return what finds the outcome of a dial.
 
     A modem leaves out the + of an international number; here it is put in front again.
     """
 
-    def found(permit: DialPermit) -> Outcome:
-        digits = permit.number
+    def found(dialled: Dialled) -> Outcome:
+        digits = dialled.number
         number = f"+{digits}" if len(digits) > 7 and digits[0] != "0" else digits
         known = next((name for name in (digits, f"+{digits}") if name in parties), None)
         answering = others() if known is None else parties[known]
         return (
-            answering(replace(permit, number=known or number)) if callable(answering) else answering
+            answering(Digits(known or number, dialled.caller_id))
+            if callable(answering)
+            else answering
         )
 
     return found

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from ivrd.card import DialPermit
 from ivrd.events import T_BUSY, T_FAULT, T_NOANS, T_REFUSED, Data, Refusal
 from sim.party import Party
 
@@ -52,5 +51,17 @@ def refuses(after_s: float = 5.0) -> Fails:
     return Fails(T_REFUSED, {"reason": Refusal.REJECTED, "cause": 21}, after_s=after_s)
 
 
-Answering: TypeAlias = Outcome | Callable[[DialPermit], Outcome]
+class Dialled(Protocol):
+    """A dial as the far end knows it: a permit's, or digits that came over an analogue line."""
+
+    @property
+    def number(self) -> str:
+        """The number dialled."""
+
+    @property
+    def caller_id(self) -> str:
+        """The number shown, "" where there is none."""
+
+
+Answering: TypeAlias = Outcome | Callable[[Dialled], Outcome]
 """What stands behind a number: always the same outcome, or one made for each dial."""

@@ -13,7 +13,7 @@ from ivrd.dunning.case import Held, Reason
 from ivrd.dunning.retry import Why
 from ivrd.dunning.running import Running
 from ivrd.store import tables
-from ivrd.store.states import CampaignState, TargetState
+from ivrd.store.states import OPEN_TARGETS, CampaignState, TargetState
 
 AT_ONCE = 16
 """Debtors that are taken from the store at a time."""
@@ -63,6 +63,11 @@ _end = (
     update(tables.campaigns)
     .where(_a.id == bindparam("campaign"), _a.state == CampaignState.RUNNING.value)
     .values(state=CampaignState.DONE.value, ended_at=bindparam("now"), waits_for=None)
+)
+_anybody = (
+    select(_t.id)
+    .where(_of_campaign, _t.state.in_([state.value for state in OPEN_TARGETS]))
+    .limit(1)
 )
 _was_promised = _t.state == TargetState.PROMISED.value
 _was_told = _was_promised | _t.told_at.is_not(None)
@@ -139,6 +144,8 @@ def done(tx: Connection, running: Running, now: datetime) -> Nobody:
         left = next_due(tx, running.id, zone, now, running.home)
         if left is not None:
             return left
+    if tx.execute(_anybody, {"campaign": running.id}).first() is not None:
+        return Nobody("debtors are left whose time zone is unknown")
     tx.execute(_end, {"campaign": running.id, "now": now})
     return Nobody("done: nobody is left")
 

@@ -118,7 +118,8 @@ def calls(tx: Connection, which: Which, zone: tzinfo) -> Report:
     query = (
         select(
             a.began_at, a.line, campaigns.c.name, a.account, a.number, a.outcome, a.cause,
-            a.confirmed, a.heard_percent, a.lasted_s, a.notes, a.answered, a.heard_s,
+            a.confirmed, _if_answered(a.heard_percent), a.lasted_s, a.notes, a.answered,
+            _if_answered(a.heard_s),
             a.caller_id, a.card, a.node, a.call, a.id,
         )
         .join(campaigns, campaigns.c.id == a.campaign)
@@ -126,6 +127,11 @@ def calls(tx: Connection, which: Which, zone: tzinfo) -> Report:
         .order_by(a.began_at, a.id)
     )  # fmt: skip
     return Report("calls", ("Calls", "呼叫记录"), CALL_COLUMNS, streamed(tx, query), zone)
+
+
+def _if_answered(heard: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return how much was heard, nothing where nobody could hear."""
+    return case((attempts.c.answered, heard), else_=None)
 
 
 def _of_attempts(which: Which) -> Iterator[ColumnElement[bool]]:

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ivrd.card import DialPermit
 from ivrd.commands import Utterance
 from ivrd.store import tables
 from ivrd.store.engine import open_store
 from sim.clock import VirtualClock
 from sim.debtor import Debtor
 from sim.debtors import Answered, CalledDebtors, Dials, Numbers, Population, Rates
-from sim.phone import Outcome, Rings
+from sim.phone import Dialled, Outcome, Rings
 from tests.dunning.dunning_office import CAMPAIGN, MONDAY, DunningOffice
 
 HEARD = {"promise_noted": "PROMISE", "no_more_calls": "STOP"}
@@ -50,7 +49,7 @@ class WatchedDebtors(CalledDebtors):
         super().__init__(Population(RATES, seed), clock)
         self._witness = witness
 
-    def __call__(self, permit: DialPermit) -> Outcome:
+    def __call__(self, permit: Dialled) -> Outcome:
         """Say that this number is dialled, before anything comes of it."""
         self._witness.say("DIAL", permit.number)
         found = super().__call__(permit)
