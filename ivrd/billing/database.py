@@ -57,6 +57,9 @@ _REASONS: Mapping[str, str] = {
 }
 """What a code says, in words for the log and for `ivrd status`."""
 
+_SINCE = "ivrd.since"
+"""Under this name a connection's `info` holds when it was first used, in monotonic seconds."""
+
 _AT_ONCE_S = 0.5
 """Within this a lost connection is met where it was lost before: the next may serve."""
 
@@ -103,6 +106,7 @@ class Database:
     def __init__(self, engine: Engine, breaker: Breaker | None = None) -> None:
         self.engine = engine
         self.breaker = breaker or Breaker(time.monotonic)
+        self._lost_at_s = float("-inf")
         self._statements: dict[Select[Any], Statement] = {}
         dbapi = engine.dialect.loaded_dbapi
         self._driver_error: type[Exception] = dbapi.Error
@@ -116,11 +120,11 @@ class Database:
         self.breaker.enter()
         try:
             try:
-                result = self._look_up(self.engine.raw_connection(), lookup)
+                result = self._look_up(self._connection(), lookup)
             except _Lost:
                 # the server was started anew: no connection of before serves any more
-                self.engine.dispose()
-                result = self._look_up(self.engine.raw_connection(), lookup, again=True)
+                self._lost_at_s = time.monotonic()
+                result = self._look_up(self._connection(), lookup, again=True)
         except (SQLAlchemyError, OSError, self._driver_error) as exc:
             self.breaker.failed()
             # the driver's own text may hold what was asked for: it is not passed on
@@ -133,6 +137,14 @@ class Database:
             raise
         self.breaker.worked()
         return result
+
+    def _connection(self) -> PoolProxiedConnection:
+        """Return a connection of the pool that was made after one was last found lost."""
+        while True:
+            connection = self.engine.raw_connection()
+            if connection.info.setdefault(_SINCE, time.monotonic()) >= self._lost_at_s:
+                return connection
+            connection.invalidate()
 
     def _look_up(
         self, connection: PoolProxiedConnection, lookup: Callable[[Run], T], *, again: bool = False

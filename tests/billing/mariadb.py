@@ -53,7 +53,7 @@ class MariaServer:
                 f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-name-resolve",
                 f"--socket={self._folder / 'socket'}", f"--log-error={self._folder / 'log'}",
                 f"--pid-file={self._folder / 'pid'}", "--character-set-server=utf8mb4",
-                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+                "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
             ],
             cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._as,
         )  # fmt: skip
