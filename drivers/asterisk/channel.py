@@ -91,6 +91,10 @@ class AsteriskChannel(Channel):
         self._timer: Timer | None = None  # of ringing, dialling and hanging up
         self._hook_ids: list[CommandId] = []
         self._dial_id: CommandId = 0
+        self._ring_s = 0
+        """After how many seconds Asterisk gives a dial up, if we do not."""
+        self._dials = False
+        """Whether Asterisk has told that it dials."""
         self._rang = False
         self._moved_away = False
         """Whether the far end of a dial named another number."""
@@ -157,15 +161,15 @@ class AsteriskChannel(Channel):
             return
         call = self._exchange.new_id()
         self._begin(State.DIALLING, call)
-        self._dial_id, self._rang, self._moved_away = id, False, False
+        self._dial_id, self._dials, self._rang, self._moved_away = id, False, False, False
         ring_s = max(timeout_s - DETECT_S, timeout_s / 2) if options.machine_context else timeout_s
         self._set_timer(self._clock.call_later(ring_s, self._dial_times_out))
-        request = rest.originate(
+        request = rest.create(
             call, options.app, endpoint_of(options.endpoint, permit.number),
-            caller_id=permit.caller_id, timeout_s=math.ceil(ring_s) + 5,
-            longest_s=options.longest_call_s,
+            caller_id=permit.caller_id, longest_s=options.longest_call_s,
         )  # fmt: skip
-        self._exchange.send(request, lambda reply: self._dial_told(call, reply))
+        self._exchange.send(request, lambda reply: self._dial_told(call, reply, made=False))
+        self._ring_s = math.ceil(ring_s) + 5
 
     def play(self, id: CommandId, utterances: Sequence[Utterance]) -> None:  # noqa: A002
         """Play all prompts as one list → T_EOF."""
@@ -242,6 +246,7 @@ class AsteriskChannel(Channel):
             case "ChannelDtmfReceived":
                 self._on_key(event)
             case "Dial":
+                self._dials = True
                 self._moved_away = self._moved_away or bool(event.get("forward"))
             case "ChannelStateChange":
                 self._on_state(event["channel"]["state"])
@@ -253,7 +258,7 @@ class AsteriskChannel(Channel):
             case "StasisEnd":
                 if self.state is State.TALKING and self._transfer and self._transfer.joined:
                     self._moved()
-                elif self.state is not State.DETECTING:
+                elif self.state not in {State.DIALLING, State.DETECTING}:  # more is to come
                     self._over(event)
             case "ChannelDestroyed":
                 self._over(event)
@@ -268,21 +273,31 @@ class AsteriskChannel(Channel):
 
     def _on_state(self, state: str) -> None:
         if state == "Ringing" and self.state is State.DIALLING:
-            self._rang = True
+            self._dials = self._rang = True
         elif state == "Up" and self.state is State.ANSWERING:
             self._answered()
+        elif state == "Up" and self.state is State.DIALLING:
+            self._dial_answered()
+
+    def _dial_answered(self) -> None:
+        context = self._exchange.options.machine_context
+        if not context:
+            self._tell_answered()
+            return
+        self.state = State.DETECTING
+        self._set_timer(self._clock.call_later(DETECT_LIMIT_S, self._detection_late))
+        self._exchange.send(rest.leave(self._call, context))
 
     def _on_start(self, args: Sequence[str]) -> None:
-        """Take a call that we placed and that was answered, or that the dialplan gives back."""
-        context = self._exchange.options.machine_context
-        if self.state is State.DIALLING and context:
-            self.state = State.DETECTING
-            self._set_timer(self._clock.call_later(DETECT_LIMIT_S, self._detection_late))
-            self._exchange.send(rest.leave(self._call, context))
-        elif self.state in {State.DIALLING, State.DETECTING}:
-            machine = self.state is State.DETECTING and "MACHINE" in args
+        """Take a call that was created and can be dialled now, or that the dialplan gives back."""
+        if self.state is State.DIALLING:
+            call = self._call
+            self._exchange.send(
+                rest.dial(call, self._ring_s), lambda reply: self._dial_told(call, reply, made=True)
+            )
+        elif self.state is State.DETECTING:
             self._tell_answered()
-            if machine:
+            if "MACHINE" in args:
                 self._send(T_MACHINE)
 
     def _over(self, event: AriEvent) -> None:
@@ -365,15 +380,20 @@ class AsteriskChannel(Channel):
 
     # -- dialling ------------------------------------------------------------------------------
 
-    def _dial_told(self, call: str, reply: Reply) -> None:
+    def _dial_told(self, call: str, reply: Reply, *, made: bool) -> None:
+        """Take a reply to the dial; `made`: the call was made before, and can be hung up."""
         if call == self._call and self.state is State.DIALLING and not reply.ok:
             # where nothing came back there may be a call all the same: on hook ends it
             cause = f"{reply.why}; dialled through {self._exchange.options.endpoint}"
-            self._dial_ends((T_FAULT, {"cause": cause}), ends_itself=reply.status > 0)
+            ends_itself = reply.status > 0 and not made
+            self._dial_ends((T_FAULT, {"cause": cause}), ends_itself=ends_itself)
 
     def _dial_times_out(self) -> None:
         self._exchange.send(rest.hang_up(self._call, "no_answer"))
-        self._dial_ends(given_up(rang=self._rang), ends_itself=False)
+        ended = given_up(rang=self._rang)
+        if not self._dials:
+            ended = T_FAULT, {"cause": "Asterisk did not dial; expected its module bridge_holding"}
+        self._dial_ends(ended, ends_itself=False)
 
     def _dial_ends(self, ended: Outcome, *, ends_itself: bool = True) -> None:
         self._set_timer(None)

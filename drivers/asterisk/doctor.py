@@ -35,9 +35,11 @@ MODULES = {
     "res_stasis_playback": "plays voice files",
     "res_ari_applications": "filters events",
     "res_ari_channels": "answers, dials and hangs up",
+    "bridge_holding": "dials",
     "res_ari_playbacks": "stops a voice file when a key is pressed",
     "format_wav": "reads voice files",
     "chan_rtp": "lets ivrd check voice files",
+    "func_callerid": "tells called persons who calls",
     "func_timeout": "TIMEOUT(absolute), the guard against calls that nobody owns",
 }
 """The modules that every card needs, and what for."""

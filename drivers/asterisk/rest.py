@@ -154,10 +154,35 @@ def packets_sent(reply: Reply) -> int | None:
     return int(json.loads(reply.body)["txcount"]) if reply.ok and reply.body else None
 
 
+def create(call: str, app: str, endpoint: str, *, caller_id: str, longest_s: int) -> Request:
+    """Make a call that is not dialled yet; it never lasts longer than `longest_s`.
+
+    Asterisk follows a far end that names another number (SIP 301, 302) where it originates a
+    call, and nobody gave a permit for that number. A call that is created and then dialled ends.
+    """
+    return Request("POST", "channels/create", call, {
+        "endpoint": endpoint, "app": app, "appArgs": PLACED, "channelId": call,
+        # what the far end sees is the connected line's number; `i`: it is not asked for again
+        "variables": {"TIMEOUT(absolute)": str(longest_s), "CALLERID(num)": caller_id,
+                      "CONNECTEDLINE(num,i)": caller_id},
+    })  # fmt: skip
+
+
+def dial(call: str, timeout_s: int) -> Request:
+    """Dial a call that was created and has come into the application; before that it gets 409.
+
+    `Dial` tells that it has begun, the state Up the answer.
+    """
+    return _post(call, f"dial?timeout={timeout_s}")
+
+
 def originate(
     call: str, app: str, endpoint: str, *, caller_id: str, timeout_s: int, longest_s: int
 ) -> Request:
-    """Dial; the call enters `app` when answered, and never lasts longer than `longest_s`."""
+    """Call a person to whom a caller is handed; the call enters `app` when answered.
+
+    Not by `create` and `dial`: after the dialplan's Bridge() such a call stays up by itself.
+    """
     return Request("POST", "channels", call, {
         "endpoint": endpoint, "app": app, "appArgs": PLACED, "channelId": call,
         "callerId": caller_id, "timeout": timeout_s,

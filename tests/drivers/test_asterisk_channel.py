@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,17 @@ def in_call(**more: object) -> StandIn:
     stand_in.sent.clear()
     stand_in.asked.clear()
     return stand_in
+
+
+def begins(call: str) -> dict[str, Any]:
+    """Make the event that Asterisk dials."""
+    made = event("Dial", call, dialstatus="")
+    return {**made, "peer": made["channel"]}
+
+
+def answered(call: str) -> dict[str, Any]:
+    """Make the event that a call which was dialled is answered."""
+    return event("ChannelStateChange", call, state="Up")
 
 
 def test_a_ring_is_repeated_by_the_clock_until_it_is_answered() -> None:
@@ -302,6 +315,42 @@ def test_a_dial_that_asterisk_cannot_make_is_a_fault() -> None:
     assert len(stand_in.asked) == 1, "there is nothing to hang up"
 
 
+def test_a_call_that_was_made_and_cannot_be_dialled_is_a_fault_and_hung_up() -> None:
+    stand_in = StandIn()
+    stand_in.channel.dial(1, PERMIT, 10)
+    stand_in.reply(200)
+    stand_in.tell(event("StasisStart", PLACED, args=["out"], state="Down"))
+    assert stand_in.asked[-1][0].path == f"channels/{PLACED}/dial?timeout=15"
+    stand_in.reply(409)
+    assert stand_in.names == ["T_FAULT"]
+    stand_in.channel.on_hook(2)
+    assert stand_in.asked[-1][0].method == "DELETE"
+    stand_in.reply(204)
+    stand_in.tell(event("StasisEnd", PLACED))
+    assert stand_in.names == ["T_FAULT", "T_ONH"]
+
+
+def test_a_dial_that_asterisk_takes_and_never_begins_is_a_fault_of_its_set_up() -> None:
+    stand_in = StandIn()
+    stand_in.channel.dial(1, PERMIT, 10)
+    stand_in.tell(event("StasisStart", PLACED, args=["out"], state="Down"))
+    stand_in.reply(204)
+    stand_in.pass_s(10)
+    assert stand_in.names == ["T_FAULT"]
+    assert "bridge_holding" in str(stand_in.sent[0].data["cause"])
+
+
+def test_the_end_of_a_dial_is_told_with_the_cause_that_comes_last() -> None:
+    stand_in = StandIn()
+    stand_in.channel.dial(1, PERMIT, 10)
+    stand_in.tell(event("StasisStart", PLACED, args=["out"], state="Down"))
+    stand_in.tell(event("StasisEnd", PLACED))
+    assert not stand_in.sent
+    stand_in.tell(event("ChannelDestroyed", PLACED, cause=23, tech_cause=302))
+    assert stand_in.names == ["T_REFUSED"]
+    assert stand_in.sent[0].data == {"reason": "changed", "cause": 23, "tech_cause": 302}
+
+
 def test_a_dial_without_any_reply_is_hung_up_all_the_same() -> None:
     stand_in = StandIn()
     stand_in.channel.dial(1, PERMIT, 10)
@@ -322,15 +371,16 @@ def test_a_late_reply_to_the_last_dial_says_nothing_of_the_next(status: int) -> 
     stand_in.channel.dial(3, PERMIT, 10)
     stand_in.reply(status, late)
     assert stand_in.sent == [Event("T_ONH", 2)]
-    stand_in.tell(event("StasisStart", "ivrd.ivrd.T.2", args=["out"]))
+    stand_in.tell(answered("ivrd.ivrd.T.2"))
     assert stand_in.sent[1:] == [Event("T_LCON", 3)]
 
 
 def test_an_answer_after_the_time_is_hung_up_and_not_told() -> None:
     stand_in = StandIn()
     stand_in.channel.dial(1, PERMIT, 10)
+    stand_in.tell(begins(PLACED))
     stand_in.pass_s(10)
-    stand_in.tell(event("StasisStart", PLACED, args=["out"]))
+    stand_in.tell(answered(PLACED))
     assert stand_in.sent == [Event("T_NOANS", 1, {"rang": False, "cause": 18})]
     assert stand_in.asked[-1][0].method == "DELETE"
     stand_in.channel.on_hook(2)
@@ -393,7 +443,9 @@ def test_loss_of_the_card_takes_the_place_of_all_answers() -> None:
 def dialled_with_detection() -> StandIn:
     stand_in = StandIn(machine_context="ivrd-amd")
     stand_in.channel.dial(1, PERMIT, 10)
-    stand_in.tell(event("StasisStart", PLACED, args=["out"]))
+    stand_in.tell(event("StasisStart", PLACED, args=["out"], state="Down"))
+    assert not stand_in.asked[-1][0].path.endswith("/continue")
+    stand_in.tell(answered(PLACED))
     assert stand_in.asked[-1][0].path.endswith("/continue")
     stand_in.tell(event("StasisEnd", PLACED))
     assert not stand_in.sent
@@ -442,6 +494,7 @@ def test_what_is_said_to_who_hung_up_while_being_told_ends_after_the_hang_up(end
 def test_it_rings_so_long_that_who_answers_last_can_be_told_in_time() -> None:
     stand_in = StandIn(machine_context="ivrd-amd")
     stand_in.channel.dial(1, PERMIT, 45)
+    stand_in.tell(begins(PLACED))
     stand_in.pass_s(39.9)
     assert not stand_in.sent
     stand_in.pass_s(0.2)

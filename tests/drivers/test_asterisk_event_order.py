@@ -30,7 +30,7 @@ BEFORE: list[list[Step]] = [
     [*IN_CALL, ("order", "play", 2)],
     [*IN_CALL, ("order", "transfer", 0)],
     [("order", "dial", 0)],
-    [("order", "dial", 0), ("event", "StasisStart", 1)],
+    [("order", "dial", 0), ("event", "Up", 1)],
 ]
 """Where it begins: random steps alone seldom get into a call."""
 

@@ -45,7 +45,19 @@ def test_a_play_is_one_request_with_the_whole_list_and_our_id() -> None:
     assert body == {"media": ["sound:/v/a,b", "sound:/v/话费"], "playbackId": "p1"}
 
 
-def test_a_dial_names_its_channel_and_has_its_guard() -> None:
+def test_a_dial_names_its_channel_who_calls_and_its_guard() -> None:
+    request = rest.create("c1", "ivrd", "PJSIP/1@trunk", caller_id="010", longest_s=1800)
+    assert (request.path, request.lane) == ("channels/create", "c1")
+    assert request.body is not None
+    assert request.body["channelId"] == "c1"
+    assert request.body["variables"] == {
+        "TIMEOUT(absolute)": "1800", "CALLERID(num)": "010", "CONNECTEDLINE(num,i)": "010",
+    }  # fmt: skip
+    dial = rest.dial("c1", 35)
+    assert (dial.method, dial.path, dial.lane) == ("POST", "channels/c1/dial?timeout=35", "c1")
+
+
+def test_a_call_to_a_person_follows_no_other_number_into_the_dialplan() -> None:
     request = rest.originate(
         "c1", "ivrd", "PJSIP/1@trunk", caller_id="010", timeout_s=35, longest_s=1800
     )

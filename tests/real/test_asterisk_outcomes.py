@@ -88,7 +88,7 @@ async def test_a_dial_that_fails_behind_a_gateway_is_told_by_the_sip_code_it_cho
         await gateway.close()
 
 
-@pytest.mark.parametrize("behaviour", ["1301", "1302", "2302", "4302"])
+@pytest.mark.parametrize("behaviour", ["1301", "1302", "2302", "4302", "5302"])
 async def test_a_number_that_the_far_end_names_instead_is_never_called(
     asterisk: PrivateAsterisk, exchange: Exchange, behaviour: str
 ) -> None:
@@ -104,19 +104,6 @@ async def test_a_number_that_the_far_end_names_instead_is_never_called(
             await desk.on_hook(wire)
     finally:
         asterisk.cli("dialplan remove extension _1202.@ivrd-in")
-
-
-async def test_a_call_that_asterisk_made_of_ours_by_itself_is_hung_up_and_told_to_nobody(
-    asterisk: PrivateAsterisk, exchange: Exchange
-) -> None:
-    """Where a far end names a whole channel, ARI's originate cannot forbid the call: it is cut."""
-    async with open_desk(asterisk, exchange) as desk:
-        wire, answer = await desk.dial(await exchange.number("5302"))
-        assert (answer.name, answer.data["reason"]) == (T_REFUSED, "changed")
-        await desk.bench.pass_s(0.5)
-        assert await until(lambda: asterisk.channels() == 0, 1), "the call goes on"
-        assert not desk.wires[1].events, "it was taken for a caller"
-        await desk.on_hook(wire)
 
 
 @pytest.mark.parametrize(("behaviour", "rang"), [("1180", True), ("1000", False)])
