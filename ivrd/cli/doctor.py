@@ -20,6 +20,7 @@ import click
 from ivrd.assembly import load_voices
 from ivrd.billing.check import check_billing
 from ivrd.billing.mapping import load_mapping
+from ivrd.cli.doctor_service import clock_look, log_look, service_look, user_look
 from ivrd.cli.output import EXIT_NO, json_option, print_json
 from ivrd.cli.service import billing_reader, enquiry_flow
 from ivrd.cli.settings import settings
@@ -184,8 +185,11 @@ def _disk(config: Config) -> Look:
         folder = folder.parent
     free_mb = shutil.disk_usage(folder).free / 1e6
     lines = len(list(config.every_line()))
-    most_mb = lines * config.log.max_mb * (config.log.keep + 1)
-    told = f"{free_mb:,.0f} MB free, line logs can grow to {most_mb:,.0f} MB"
+    if config.log.rotation == "outside":
+        return True, f"{free_mb:,.0f} MB free; logrotate says how far logs grow"
+    logs = lines + (config.log.daemon is not None)
+    most_mb = logs * config.log.max_mb * (config.log.keep + 1)
+    told = f"{free_mb:,.0f} MB free, logs can grow to {most_mb:,.0f} MB"
     if free_mb < most_mb:
         return None, f"{told}; lower log.keep or log.max_mb, or make room"
     return True, told
@@ -223,4 +227,8 @@ _LOOKS: dict[str, Callable[[Config], Look]] = {
     "disk": _disk,
     "open files": _files,
     "socket": _socket,
+    "logs": log_look,
+    "user": user_look,
+    "clock": clock_look,
+    "service": service_look,
 }

@@ -1,0 +1,102 @@
+"""The files of deploy/: accepted by the tools they are for, and fit for what ivrd has."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from ivrd.cli.doctor_service import UNIT, service_look
+from ivrd.cli.output import EXIT_CONFIG
+from ivrd.config import load_config
+from ivrd.daemon import GRACE_S, SAVE_S
+
+TOP = Path(__file__).parents[1]
+DEPLOY = TOP / "deploy"
+
+
+def unit_of(folder: Path) -> Path:
+    """Return the unit with a command that is there, which systemd looks for."""
+    command = folder / "ivrd"
+    command.write_text("#!/bin/sh\n", encoding="ascii")
+    command.chmod(0o755)
+    text = (DEPLOY / "systemd" / UNIT).read_text(encoding="utf-8")
+    unit = folder / UNIT
+    unit.write_text(text.replace("/opt/ivrd/bin/ivrd", str(command)), encoding="utf-8")
+    return unit
+
+
+def value(name: str) -> str:
+    """Return what the unit sets."""
+    text = (DEPLOY / "systemd" / UNIT).read_text(encoding="utf-8")
+    (found,) = re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)
+    return str(found)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+def test_systemd_accepts_the_unit_and_says_nothing_of_it(tmp_path: Path) -> None:
+    command = ["systemd-analyze", "verify", "--man=no", str(unit_of(tmp_path))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - of the system
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+def test_doctor_tells_what_systemd_finds_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ivrd.cli.doctor_service.UNIT_FOLDERS", (tmp_path,))
+    config = load_config(TOP / "ivrd.toml")
+    assert service_look(config)[0] is None
+    unit = unit_of(tmp_path)
+    assert service_look(config) == (True, str(unit))
+    unit.write_text(unit.read_text(encoding="utf-8").replace("[Service]", "[Servise]"))
+    ok, told = service_look(config)
+    assert ok is False
+    assert UNIT in told
+
+
+def test_the_unit_waits_for_calls_to_end_and_knows_wrong_settings() -> None:
+    assert float(value("TimeoutStopSec")) > GRACE_S + SAVE_S
+    assert int(value("RestartPreventExitStatus")) == EXIT_CONFIG
+    assert value("Type") == "notify"
+    assert value("User") == "ivrd"
+
+
+def test_the_example_settings_are_right_and_lie_where_the_unit_may_write() -> None:
+    config = load_config(DEPLOY / "systemd" / "ivrd.toml")
+    assert config.data == Path("/var/lib") / value("StateDirectory")
+    assert config.socket.parent == Path("/run") / value("RuntimeDirectory")
+    named = config.file_of(config.log.daemon)
+    assert named is not None
+    assert named.parent == config.logs
+    rotated = (DEPLOY / "logrotate" / "ivrd").read_text(encoding="utf-8")
+    assert f"{config.logs}/*.log {{" in rotated
+
+
+@pytest.mark.skipif(shutil.which("logrotate") is None, reason="no logrotate here")
+def test_logrotate_accepts_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "ivrd"
+    text = (DEPLOY / "logrotate" / "ivrd").read_text(encoding="utf-8")
+    file.write_text(text.replace("    su ivrd ivrd\n", ""), encoding="utf-8")  # no such user here
+    file.chmod(0o644)
+    command = ["logrotate", "-d", "-s", str(tmp_path / "state"), str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - of the system
+    assert "error" not in done.stderr.lower(), done.stderr
+
+
+def test_the_container_is_built_of_all_packages() -> None:
+    text = (DEPLOY / "container" / "Containerfile").read_text(encoding="utf-8")
+    copied = {
+        name for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE)
+        for name in line.split()
+    }  # fmt: skip
+    assert all((TOP / name).exists() for name in copied)
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) <= copied
+    assert set(re.findall(r"\[([\w,]+)\]'", text)[0].split(",")) <= set(
+        project["project"]["optional-dependencies"]
+    )
