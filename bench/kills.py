@@ -18,7 +18,7 @@ def main() -> int:
     words = argparse.ArgumentParser(prog="python -m bench.kills", description=__doc__)
     words.add_argument("--kills", type=int, default=200)
     words.add_argument("--seed", type=int, default=4)
-    words.add_argument("--accounts", type=int, default=400, help="about a fifth of them owe")
+    words.add_argument("--accounts", type=int, default=1500, help="about a fifth of them owe")
     asked = words.parse_args()
     start_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
