@@ -287,32 +287,37 @@ class Bus:
 
     async def _send(self, client: aiomqtt.Client) -> None:
         """Send what waits; when the bus stops, say so last of all and return."""
-        while not self._stopping.is_set():
-            await self._more.wait()
-            self._more.clear()
-            while len(self.outbox) and not self._stopping.is_set():
-                await self._send_some(client)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_S):
-                while len(self.outbox):
-                    await self._send_some(client)
-        await self._publish_status(client, online=False, why="stopped")
-
-    async def _send_some(self, client: aiomqtt.Client) -> None:
-        """Send a few messages; those that the broker has not acknowledged wait again."""
-        items = self.outbox.take(AT_ONCE)
-        tasks = [asyncio.create_task(_publish(client, item)) for item in items]
+        flying: dict[asyncio.Task[None], Item] = {}
         try:
-            await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None) as limit:
+                    while len(self.outbox) or flying or not self._stopping.is_set():
+                        if self._stopping.is_set() and limit.when() is None:
+                            limit.reschedule(asyncio.get_running_loop().time() + FLUSH_S)
+                        self._more.clear()
+                        self._send_some(client, flying)
+                        await self._more.wait()
+                        self._acknowledged(flying)
+            await self._publish_status(client, online=False, why="stopped")
         finally:
-            for task in tasks:
+            for task in flying:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            failed = [not _worked(task) for task in tasks]
-            self.outbox.put_back(item for item, no in zip(items, failed, strict=True) if no)
-            self.sent += failed.count(False)
-        for task in tasks:
+            await asyncio.gather(*flying, return_exceptions=True)
+            self.outbox.put_back(item for task, item in flying.items() if not _worked(task))
+
+    def _send_some(self, client: aiomqtt.Client, flying: dict[asyncio.Task[None], Item]) -> None:
+        """Send as much as may be on its way at a time."""
+        for item in self.outbox.take(AT_ONCE - len(flying)):
+            task = asyncio.create_task(_publish(client, item))
+            task.add_done_callback(lambda _: self._more.set())
+            flying[task] = item
+
+    def _acknowledged(self, flying: dict[asyncio.Task[None], Item]) -> None:
+        """Forget what the broker has. Raises what kept something from it, which is kept then."""
+        for task in [task for task in flying if task.done()]:
             task.result()
+            del flying[task]
+            self.sent += 1
 
     async def _publish_status(self, client: aiomqtt.Client, *, online: bool, why: str = "") -> None:
         payload = bus_words.status(self._daemon, online=online, why=why)

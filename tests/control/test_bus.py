@@ -151,7 +151,7 @@ async def settled_once(bus: Bus, broker: Mosquitto) -> None:
 
 
 async def test_events_beyond_the_bound_are_dropped_counted_and_told(
-    broker: Mosquitto, running: Running
+    broker: Mosquitto, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon, bus = await running(broker.port, "events = 5")
     await settled(bus)
@@ -163,9 +163,17 @@ async def test_events_beyond_the_bound_are_dropped_counted_and_told(
     assert bus.outbox.events == 5
     assert bus.outbox.dropped >= 15
     assert bus.outbox.states <= 8 + 2  # one a line at most, the status and the counters
+    heard, serve = asyncio.Event(), bus._serve  # noqa: SLF001 - nothing is said before it is heard
+
+    async def later(client: aiomqtt.Client) -> None:
+        await heard.wait()
+        await serve(client)
+
+    monkeypatch.setattr(bus, "_serve", later)
     await broker.start()
     async with aiomqtt.Client("127.0.0.1", broker.port) as client:
         await client.subscribe("ivrd/+/event", 1)
+        heard.set()
         told = await Watch(client).until("event", event="events_dropped")
     assert told["events"] >= 15
     await settled(bus)
