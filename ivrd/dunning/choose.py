@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ivrd.billing.entities import Debtor
 from ivrd.billing.reader import BillingReader
@@ -12,6 +13,9 @@ from ivrd.dunning.case import Reason
 from ivrd.dunning.numbers import NumberPlan, NumberProblem
 from ivrd.dunning.target_rows import TargetRow
 from ivrd.errors import BillingError, nearest
+
+ZONE_UNKNOWN = "zone_unknown"
+"""Why a debtor is excluded whose account names a time zone that there is not."""
 
 _LONGEST_ID = 64
 """Characters that the store keeps of an account."""
@@ -57,6 +61,14 @@ def choose_targets(
         yield choice.row(debtor)
 
 
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 class _Choice:
     """One choice: the rules, and what turns a debtor into a target."""
 
@@ -77,6 +89,13 @@ class _Choice:
             raise BillingError(f"account.id: longer than {_LONGEST_ID} characters")
         numbers, refused = self._numbers(debtor.phones)
         reason, detail = refused[0] if refused else (None, None)
+        if debtor.zone and not _is_zone(debtor.zone):
+            # by which clock their hours run is not known: nobody guesses it
+            numbers, reason, detail = (
+                (),
+                ZONE_UNKNOWN,
+                "the billing data names no time zone there is",
+            )
         return TargetRow(
             account=owed.account_id,
             person=(debtor.customer or owed.account_id)[:_LONGEST_ID],
@@ -86,6 +105,7 @@ class _Choice:
             due=owed.due,
             product=owed.product and owed.product[:_LONGEST_ID],
             group=owed.group and owed.group[:_LONGEST_ID],
+            zone=debtor.zone or None,
             lang=debtor.language if debtor.language in self._languages else None,
             chosen=self._chosen(debtor, numbers),
             refused=reason,

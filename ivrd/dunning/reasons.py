@@ -57,6 +57,7 @@ REASONS: Words = {
     "over": ("the campaign ends before another call", "任务在下次呼叫前结束"),
     # what follows from the billing data
     "not_chosen": ("the campaign's choice leaves it out now", "已不符合任务选取条件"),
+    "zone_unknown": ("the account's time zone is unknown", "账户时区无法识别"),
     "owes_again": ("owes again", "再次欠费"),
     "promise_kept": ("paid as promised", "已按承诺缴费"),
     "promise_broken": ("did not pay as promised", "未按承诺缴费"),

@@ -365,3 +365,26 @@ def _stands(wanted: bool | None, state: str) -> None:
         None: {"settled", "excluded"},  # dropped before it was paid
     }
     assert state in allowed[wanted]
+
+
+class Says:
+    """Billing data that says this of one debtor."""
+
+    def __init__(self, debtor: Debtor) -> None:
+        self._debtor = debtor
+
+    def debtors(self, **_: Any) -> Iterator[Debtor]:
+        yield self._debtor
+
+
+@pytest.mark.parametrize(
+    ("zone", "refused"), [("Asia/Urumqi", None), ("", None), ("Asia/Nowhere", "zone_unknown")]
+)
+def test_the_hours_of_a_debtor_are_those_of_their_zone_which_nobody_guesses(
+    zone: str, refused: str | None
+) -> None:
+    debtor = Debtor(Arrears("7", 1000, 1), ("88610001",), zone=zone)
+    billing: Any = Says(debtor)
+    (row,) = choose_targets(billing, campaign(), PLAN, TODAY)
+    assert (row.refused, bool(row.numbers)) == (refused, refused is None)
+    assert row.zone == (zone or None)
