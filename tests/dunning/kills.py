@@ -45,9 +45,9 @@ class Told:
 
     def take(self, line: str, folder: Path) -> None:
         """Take one line of a node's output."""
+        if line.split(" ")[0] not in WORDS or not line.endswith("\n"):
+            return  # what the node logs of itself, or a word that its end cut short
         word, at, *number = line.split()
-        if word not in WORDS:  # what the node logs of itself
-            return
         instant = datetime.fromisoformat(at)
         (folder / "clock").write_text(at)
         if word == "DIAL":
