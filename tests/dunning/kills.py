@@ -45,7 +45,7 @@ class Told:
 
     def take(self, line: str, folder: Path) -> None:
         """Take one line of a node's output."""
-        if line.split(" ")[0] not in WORDS or not line.endswith("\n"):
+        if line.split(" ", maxsplit=1)[0] not in WORDS or not line.endswith("\n"):
             return  # what the node logs of itself, or a word that its end cut short
         word, at, *number = line.split()
         instant = datetime.fromisoformat(at)
