@@ -388,6 +388,11 @@ def _finished(_logger: Any, _method: str, event: structlog.typing.EventDict) -> 
     return str(event["event"])
 
 
-@lru_cache(maxsize=16)
 def _stamp(now: datetime) -> str:
+    return _stamped(now, now.fold)
+
+
+@lru_cache(maxsize=16)
+def _stamped(now: datetime, _fold: int) -> str:
+    """Return the text; instants of the hour that comes twice in autumn equal each other."""
     return now.isoformat(timespec="milliseconds")

@@ -132,7 +132,7 @@ class LogQuery:
 
     def _pieces(self, log: BinaryIO) -> Iterator[bytes]:
         """Yield the part of a log that may matter, cut between lines."""
-        since, until = self._wanted.since, self._wanted.until
+        since, until = _utc(self._wanted.since), _utc(self._wanted.until)
         size = os.fstat(log.fileno()).st_size
         at = _around(log, size, since - SLACK)[0] if since else 0
         end = _around(log, size, until + SLACK)[1] if until else size
@@ -182,6 +182,11 @@ class LogQuery:
             self.words.update(found.words)
             return False
         return True
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    """Return an instant in UTC: hours counted from a local time are wrong in spring and autumn."""
+    return instant.astimezone(UTC) if instant is not None else None
 
 
 # -- files -------------------------------------------------------------------------------------

@@ -69,6 +69,11 @@ class VirtualClock(Clock):
         heapq.heappush(self._heap, (at_s, self._set, timer))
         return timer
 
+    def set_wall(self, by: timedelta) -> None:
+        """Set the wall clock by so much, as NTP does, or hours of suspend; timers are untouched."""
+        self._start += by
+        self._seen_s = -1.0
+
     @property
     def pending(self) -> int:
         """Timers that are set and not cancelled."""

@@ -184,3 +184,14 @@ def test_call_whose_beginning_was_rotated_away_is_passed_over() -> None:
         f'{stamp} 0.000 @ second 1 enquiry@9239efe3 zh-CN 17 caller=""\n',
     ]
     assert [trace.head.call for trace in parse_trace(lines)] == ["second"]
+
+
+def test_the_hour_that_comes_twice_in_autumn_is_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "line-01.log"
+    file = TraceFile(path, 0, 1)
+    zone = ZoneInfo("America/New_York")
+    for fold in (0, 1):
+        LineLog(file).remark(datetime(2026, 11, 1, 1, 30, fold=fold, tzinfo=zone), 0.0, "stray")
+    file.close()
+    offsets = [line[23:29] for line in path.read_text(encoding="utf-8").splitlines()]
+    assert offsets == ["-04:00", "-05:00"]

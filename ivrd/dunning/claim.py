@@ -120,6 +120,7 @@ class Claims:
         self._mute = mute
         self._asleep: dict[tuple[int, str], Held] = {}
         """Campaigns of which the gate lets nobody in that time zone through, until when."""
+        self._asked = datetime.min.replace(tzinfo=UTC)
         self._told: dict[int, str | None] = {}
         """What each campaign was last said to wait for, by whatever node."""
 
@@ -129,6 +130,9 @@ class Claims:
         Raises `StoreError`. A campaign of which nobody is left is done.
         """
         now = self._store.now()
+        if now < self._asked:
+            self._asleep.clear()  # the clock was set back: until when was reckoned from a wrong day
+        self._asked = now
         apart_s = abs((self._clock() - now).total_seconds())
         if apart_s > CLOCKS_APART_S:
             return Nobody(f"the clocks of this node and of its store are {apart_s:.0f} s apart")

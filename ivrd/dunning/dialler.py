@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -39,6 +39,9 @@ SHOWN = 4
 
 SAVE_AGAIN_S = 2.0
 """Pause before an outcome that could not be written is written again."""
+
+LOOK_AT_CLOCK_S = 30.0
+"""How soon a start that is set for an instant sees that the wall clock was set."""
 
 _log = structlog.get_logger("ivrd.dunning")
 
@@ -156,10 +159,9 @@ class Dialler:
         for number in numbers:
             given = self._of(number)
             self._forget_start(given)
-            delay_s = (at - self._clock.now()).total_seconds() if at is not None else 0.0
-            if delay_s > 0:
+            if at is not None and self._until_s(at) > 0:
                 given.starts_at = at
-                given.start = self._clock.call_later(delay_s, partial(self._begin, number))
+                self._await_start(number, given, at)
             else:
                 given.on, given.paused = True, False
         self.wake()
@@ -215,6 +217,19 @@ class Dialler:
         given.on, given.paused = True, False
         _log.info("dunning_starts", line=number)
         self.wake()
+
+    def _until_s(self, at: datetime) -> float:
+        """Return how long until an instant; in UTC, since local days have 23 and 25 hours too."""
+        return (at.astimezone(UTC) - self._clock.now().astimezone(UTC)).total_seconds()
+
+    def _await_start(self, number: int, given: Given, at: datetime) -> None:
+        """Begin when the wall clock shows `at`, however it is set, or stood still, meanwhile."""
+        left_s = self._until_s(at)
+        if left_s > 0:
+            look = partial(self._await_start, number, given, at)
+            given.start = self._clock.call_later(min(left_s, LOOK_AT_CLOCK_S), look)
+        else:
+            self._begin(number)
 
     def _forget_start(self, given: Given) -> None:
         if given.start is not None:
@@ -292,7 +307,7 @@ class Dialler:
             self.waits_for = found.why
             wait_s = self._care.look_s
             if found.until is not None:
-                wait_s = min(wait_s, (found.until - self._clock.now()).total_seconds())
+                wait_s = min(wait_s, self._until_s(found.until))
             until_s = now_s + max(wait_s, 0.1)
             if found.here:
                 self._of(line.number).nobody_until_s = until_s

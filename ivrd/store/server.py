@@ -29,6 +29,7 @@ _TAKE = (
     f"SELECT set_config('lock_timeout', '{round(TURN_S * 1000)}', false),"
     f" pg_advisory_lock({_TURN}), set_config('lock_timeout', %s, false)"
 )
+_TIME = text("SELECT clock_timestamp()")
 _HOLD = text("SELECT pg_try_advisory_lock(:ours, :name)")
 _WATCHED = text(
     "SELECT set_config('tcp_keepalives_idle', '10', false),"
@@ -64,28 +65,44 @@ def run(engine: Engine, job: Callable[[Connection], T], retry: int, lock_s: floa
 
 
 class ServerClock:
-    """The database server's time, asked for every 30 s and carried on in between."""
+    """The database server's time, asked for every 30 s and carried on in between.
+
+    It is asked for at once where this machine's two clocks have come apart: it was suspended, in
+    which monotonic time may stand still, or its wall clock was set.
+    """
 
     _FRESH_S = 30.0
+    _APART_S = 1.0
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._engine = engine
+        self._monotonic = monotonic
+        self._wall = wall
         self._guard = threading.Lock()
         self._asked_s = float("-inf")
+        self._wall_s = 0.0
         self._at = datetime.min.replace(tzinfo=UTC)
 
     def now(self) -> datetime:
         """Return the server's time, in UTC. Raises `StoreDown` where it cannot be asked."""
         with self._guard:
-            if time.monotonic() - self._asked_s > self._FRESH_S:
+            passed_s = self._monotonic() - self._asked_s
+            apart_s = abs(self._wall() - self._wall_s - passed_s)
+            if passed_s > self._FRESH_S or apart_s > self._APART_S:
                 self._ask()
-            return self._at + timedelta(seconds=time.monotonic() - self._asked_s)
+            return self._at + timedelta(seconds=self._monotonic() - self._asked_s)
 
     def _ask(self) -> None:
         with database_errors(), self._engine.connect() as connection:
-            before_s = time.monotonic()
-            at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-            self._asked_s = (before_s + time.monotonic()) / 2
+            before_s, wall_s = self._monotonic(), self._wall()
+            at = connection.execute(_TIME).scalar_one()
+            took_s = self._monotonic() - before_s
+        self._asked_s, self._wall_s = before_s + took_s / 2, wall_s + took_s / 2
         self._at = at.astimezone(UTC)
 
 

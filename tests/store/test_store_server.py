@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, event, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from ivrd.errors import StoreBusy, StoreDown, StoreError
@@ -223,6 +224,25 @@ def test_time_is_the_servers(store: Store) -> None:
     server_time = store.read(lambda tx: tx.execute(text("SELECT clock_timestamp()")).scalar_one())
     assert before <= between <= after
     assert abs((server_time - after).total_seconds()) < 5
+
+
+@pytest.mark.parametrize("apart", ["suspended", "set back"])
+def test_time_is_asked_for_again_when_this_machines_clocks_come_apart(
+    store: Store, apart: str
+) -> None:
+    """A suspend stops monotonic time alone; a set clock moves the wall clock alone."""
+    here = {"monotonic": 100.0, "wall": 1_800_000_000.0}
+    clock = server_module.ServerClock(store.engine, lambda: here["monotonic"], lambda: here["wall"])
+    asked: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    first = clock.now()
+    for name in here:
+        here[name] += 10
+    assert clock.now() == first + timedelta(seconds=10)
+    assert len(asked) == 1
+    here["wall"] += 3 * 3600 if apart == "suspended" else -60
+    assert abs((clock.now() - first).total_seconds()) < 5, "the server's, which only it knows"
+    assert len(asked) == 2
 
 
 def test_server_error_tells_no_value_of_a_row(store: Store) -> None:
