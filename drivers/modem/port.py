@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import termios
 from collections.abc import Callable
 from typing import Protocol
 
@@ -70,6 +72,9 @@ class SerialPort:
             self._loop.remove_reader(self._fd)
             self._loop.remove_writer(self._fd)
             self._unsent.clear()
+            # what a modem holds back with CTS would keep the close waiting
+            with contextlib.suppress(OSError, termios.error):
+                self._serial.reset_output_buffer()
             self._serial.close()
 
     def _readable(self) -> None:
