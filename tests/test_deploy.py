@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from ivrd.cli.doctor_service import UNIT, service_look
 from ivrd.cli.output import EXIT_CONFIG
 from ivrd.config import load_config
 from ivrd.daemon import GRACE_S, SAVE_S
+from ivrd.log_query import LogQuery, Wanted
+from tests.test_log_query import MONDAY, call
 
 TOP = Path(__file__).parents[1]
 DEPLOY = TOP / "deploy"
@@ -78,14 +81,23 @@ def test_the_example_settings_are_right_and_lie_where_the_unit_may_write() -> No
 
 
 @pytest.mark.skipif(shutil.which("logrotate") is None, reason="no logrotate here")
-def test_logrotate_accepts_its_file(tmp_path: Path) -> None:
-    file = tmp_path / "ivrd"
+def test_logrotate_leaves_logs_that_a_query_still_reads(tmp_path: Path) -> None:
+    log = tmp_path / "line-07.log"
     text = (DEPLOY / "logrotate" / "ivrd").read_text(encoding="utf-8")
-    file.write_text(text.replace("    su ivrd ivrd\n", ""), encoding="utf-8")  # no such user here
+    text = text.replace("/var/lib/ivrd/log", str(tmp_path)).replace("    su ivrd ivrd\n", "")
+    file = tmp_path / "ivrd"
+    file.write_text(re.sub(r"/bin/systemctl.*", "true", text), encoding="utf-8")
     file.chmod(0o644)
-    command = ["logrotate", "-d", "-s", str(tmp_path / "state"), str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - of the system
-    assert "error" not in done.stderr.lower(), done.stderr
+    tmp_path.chmod(0o755)
+    calls = [call(MONDAY + timedelta(minutes=n), n) for n in range(3)]
+    command = ["logrotate", "--force", "--state", str(tmp_path / "state"), str(file)]
+    for one in calls:
+        log.write_text(one, encoding="utf-8")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - of the system
+        assert (done.returncode, done.stderr) == (0, "")
+        assert not log.exists(), "it is for the daemon to make a new one"
+    found = LogQuery({7: log}, Wanted()).calls()
+    assert [one.trace for one in found] == calls
 
 
 def test_the_container_is_built_of_all_packages() -> None:
