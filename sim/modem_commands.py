@@ -6,7 +6,7 @@ import re
 
 from drivers.modem.profile import Profile
 
-_BASIC = re.compile(r"&?[A-Z\\%*][0-9]*|S[0-9]+(?:=[0-9]*|\?)?")
+_BASIC = re.compile(r"S[0-9]+(?:=[0-9]*|\?)?|&?[A-Z\\%*][0-9]*")
 _NUMBERS = re.compile(r"[0-9]+(,[0-9]+)*")
 
 _MOST = {

@@ -13,6 +13,9 @@ from drivers.modem.protocol import CAN, DLE, ETX
 FIRST_S = 0.7
 """How long a modem may take to answer the first AT: it may have been left in a play."""
 
+STEP_S = 3.0
+"""How long it may take over each command; a reset takes longest."""
+
 LEAVE_STREAM = bytes((DLE, CAN, DLE, ETX, DLE, DLE, DLE, ETX)) + b"\r"
 """Ends whatever a program that died may have left, on every model."""
 
@@ -50,6 +53,7 @@ class Setup:
             (profile.set_vsm, "8-bit linear voice at 8000 Hz: is it a voice modem?"),
             (f"AT+VRA={round(settings.ringback_gone_s * 10)}", expect_codes),
             ("AT+VRN=255", expect_codes),  # no ringback is no answer: our own time-out decides
+            ("ATS0=0", expect_codes),  # ATZ may have brought back that it answers by itself
         ]
         if settings.gain is not None:
             self._steps.append((f"AT+VGT={settings.gain}", "a gain that it can do"))
@@ -79,7 +83,14 @@ class Setup:
             self._ready(Found(self._model, self._firmware))
             return
         command, expected = self._steps.pop(0)
-        self._link.ask(command, lambda answer: self._told(command, expected, answer), 3.0)
+
+        def once(answer: Answer) -> None:
+            if answer.ok:
+                self._told(command, expected, answer)
+            else:  # a byte of it may have been spoilt on the wire
+                self._link.ask(command, lambda again: self._told(command, expected, again), STEP_S)
+
+        self._link.ask(command, once, STEP_S)
 
     def _told(self, command: str, expected: str, answer: Answer) -> None:
         profile = self._options.profile
