@@ -65,7 +65,7 @@ class Way:
             self._deliver(data)
             return
         data = self._spoilt(data, trouble)
-        size = trouble.piece or len(data)
+        size = trouble.piece or max(len(data), 1)
         for start in range(0, len(data), size):
             self._send(data[start : start + size], trouble)
 

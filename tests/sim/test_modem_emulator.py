@@ -498,6 +498,9 @@ def test_whatever_a_host_sends_the_modem_comes_back_to_its_senses(
         host.clock.run_for(then_s)
     host.wire.write(host.encoder.resume + host.encoder.abort_play + b"\r")
     host.clock.run_for(5)
+    # a recording that began after that goes on until it is ended
+    host.wire.write(host.encoder.end_of_recording + b"\r")
+    host.clock.run_for(5)
     assert host.ask("ATZ")[-1] == OK
     host.clock.run_for(1)
     assert host.modem.doing is Doing.COMMAND
