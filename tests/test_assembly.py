@@ -116,7 +116,8 @@ def test_mapping_that_is_not_there(home: Path) -> None:
     said = refused(home, MappingError, '"telecom"', '"telekom"')
     (told,) = said
     assert told == (
-        "no ready mapping 'telekom'; expected telecom or telecom-narrow, or a file by its name"
+        "no ready mapping 'telekom'; expected telecom or telecom-monthly or telecom-narrow, or a"
+        " file by its name"
         " with .toml; did you mean 'telecom'?"
     )
 
@@ -135,7 +136,7 @@ def test_password_in_the_url_is_refused_and_not_repeated(home: Path) -> None:
 
 
 def test_database_driver_that_is_not_known(home: Path) -> None:
-    said = refused(home, ConfigError, "sqlite:///sample.db", "oracle://db/billing")
+    said = refused(home, ConfigError, "sqlite:///sample.db", "mysql+asyncmy://db/billing")
     assert len(said) == 1
     assert said[0].startswith(f"{home / 'ivrd.toml'}: billing.url: ")
     assert "is not supported; expected one of sqlite+pysqlite" in said[0]
