@@ -20,6 +20,9 @@ from tests.call_families import FILES
 from tests.call_files import CallFile
 from tests.call_office import SOON_S, TODAY, Databases, Made, came_to, make_call, open_office
 
+# what the drivers' suite asserts is told in full, wherever it is imported first
+pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
+
 TABLES = ("TB_SERV", "TB_ZHANGDAN", "TB_BILLING_RUN", "TB_TOLL_TICKET", "TB_OWE")
 
 

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
-
 from drivers.modem.card import ModemCard
 from drivers.modem.channel import ModemChannel
 from drivers.modem.port import Port
@@ -24,12 +22,9 @@ from sim.modem_ear import Vocabulary
 from sim.modem_line import LineTiming, ModemLine
 from sim.modem_wire import MemoryWire, Trouble
 from sim.phone import BUSY, UNALLOCATED, Rings
-
-pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
-
-from tests.contract.card_bench import Bench, FarEnd, Number, tone  # noqa: E402 - as said above
-from tests.contract.card_contract import CardContract  # noqa: E402 - as above
-from tests.contract.test_software_card import Telephone  # noqa: E402 - as above
+from tests.contract.card_bench import Bench, FarEnd, Number, tone
+from tests.contract.card_contract import CardContract
+from tests.contract.test_software_card import Telephone
 
 LONGEST_S = 3.0
 """Of this the far end knows all voice files of the suite again: each is the beginning of it."""

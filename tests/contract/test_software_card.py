@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from ivrd.card import VoiceCard
 from ivrd.clock import Clock, LoopClock
 from ivrd.commands import SAMPLE_RATE
@@ -16,11 +14,8 @@ from sim.card import SoftwareCard
 from sim.clock import VirtualClock
 from sim.party import Ending, Party
 from sim.phone import BUSY, Rings
-
-pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
-
-from tests.contract.card_bench import Bench, FarEnd, Number  # noqa: E402 - after the line above
-from tests.contract.card_contract import CardContract  # noqa: E402 - as above
+from tests.contract.card_bench import Bench, FarEnd, Number
+from tests.contract.card_contract import CardContract
 
 
 class Telephone(Party, FarEnd):

@@ -26,12 +26,9 @@ from ivrd.events import (
 from sim.modem_line import HangUpSign, LineTiming
 from sim.modem_wire import Trouble
 from sim.phone import SWITCHED_OFF, TRUNK_DOWN
+from tests.contract.card_bench import DIAL_ANSWERS, Orders, Wire, tone
+from tests.contract.test_modem import CardInMemory, ModemBench, Subscriber
 from tests.permits import a_permit
-
-pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
-
-from tests.contract.card_bench import DIAL_ANSWERS, Orders, Wire, tone  # noqa: E402 - as said above
-from tests.contract.test_modem import CardInMemory, ModemBench, Subscriber  # noqa: E402 - as above
 
 
 class Desk:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from drivers.modem.doctor import look_at
 from drivers.modem.profile import load_profile
 from ivrd.commands import Prompt
-
-pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
-
-from tests.contract.card_bench import tone  # noqa: E402 - after the line above
-from tests.contract.test_modem import CardInMemory, ModemBench  # noqa: E402 - as above
+from tests.contract.card_bench import tone
+from tests.contract.test_modem import CardInMemory, ModemBench
 
 TWO_PORTS = ["memory1", "memory2"]
 

@@ -16,11 +16,8 @@ from ivrd.events import T_DIGIT, T_EOF, T_LC, T_LCTERM, T_OFFH, T_ONH, T_RING
 from sim.modem_bank import ModemBank, PtyPort
 from sim.modem_ear import Vocabulary
 from sim.modem_line import LineTiming
-
-pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
-
-from tests.contract.card_bench import Wire, tone  # noqa: E402 - after the line above
-from tests.contract.test_software_card import Telephone  # noqa: E402 - as above
+from tests.contract.card_bench import Wire, tone
+from tests.contract.test_software_card import Telephone
 
 PROFILE = "usr5637"
 

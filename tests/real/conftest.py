@@ -10,11 +10,8 @@ from pathlib import Path
 import pytest
 
 from ivrd.commands import Prompt, Utterance
-
-pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
-
-from tests.real.private_asterisk import PrivateAsterisk, missing  # noqa: E402 - after the above
-from tests.real.telephones import Exchange  # noqa: E402 - as above
+from tests.real.private_asterisk import PrivateAsterisk, missing
+from tests.real.telephones import Exchange
 
 PROMPTS = Path(__file__).parents[2] / "voice_prompts" / "zh-CN" / "audio"
 
