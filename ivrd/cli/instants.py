@@ -10,7 +10,7 @@ import click
 _AGO = re.compile(r"(\d{1,4})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
-WRITTEN = "2026-11-20, 2026-11-20T15:00, today, yesterday, or 7d, 12h, 2w for that long ago"
+WRITTEN = "15:02, 2026-11-20, 2026-11-20T15:00, today, yesterday, or 7d, 12h, 2w ago"
 
 
 def instant(text: str, now: datetime, zone: tzinfo, *, ends: bool = False) -> datetime:
@@ -21,7 +21,11 @@ def instant(text: str, now: datetime, zone: tzinfo, *, ends: bool = False) -> da
     ago = _AGO.fullmatch(text)
     if ago:
         return now.astimezone(zone) - int(ago[1]) * _UNITS[ago[2]]
-    today = now.astimezone(zone).date()
+    here = now.astimezone(zone)
+    today = here.date()
+    if _CLOCK.fullmatch(text):  # the last time that a clock showed it
+        at = datetime.combine(today, time.fromisoformat(text.zfill(5)), zone)
+        return at if at <= here else at - timedelta(days=1)
     named = {"today": today, "yesterday": today - timedelta(days=1)}.get(text)
     try:
         day = named or date.fromisoformat(text)
