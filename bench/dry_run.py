@@ -107,6 +107,8 @@ def _small(folder: Path) -> str:
 
 
 def _campaign(folder: Path, hours: str) -> tuple[Config, Campaign, list[TargetRow], datetime]:
+    folder = folder / ("evenings" if hours else "days")
+    folder.mkdir()
     path = sample_config(folder).path
     path.write_text(path.read_text(encoding="utf-8") + _DUNNING, encoding="utf-8")
     config = load_config(path)
