@@ -87,9 +87,9 @@ class Voices:
         prompts = self._languages[lang].prompts
         return frozenset(id_[len(_ITEM) :] for id_ in prompts if id_.startswith(_ITEM))
 
-    def ids(self, lang: str) -> frozenset[str]:
+    def ids(self, lang: str) -> Set[str]:
         """Return the ids of all prompts of `lang`."""
-        return frozenset(self._languages[lang].prompts)
+        return self._languages[lang].prompts.keys()
 
     def prompts(self) -> list[Prompt]:
         """Return every prompt of every enabled language, for cards that prepare them."""

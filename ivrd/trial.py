@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from ivrd.card import Ability, DialPermit
+from ivrd.card import DialPermit
 from ivrd.commands import Command, Play
 from ivrd.config import Dial
+from ivrd.dunning.dialler import SHOWN, cannot_dial
 from ivrd.dunning.gate import ListedNumbers
 from ivrd.errors import IvrdError
 from ivrd.events import (
@@ -31,7 +32,7 @@ from ivrd.events import (
 )
 from ivrd.flow.machine import FlowMachine
 from ivrd.line import Line
-from ivrd.records import CallRecord, Role, Status
+from ivrd.records import CallRecord, Status
 from ivrd.service import Service
 
 Tell: TypeAlias = Callable[[dict[str, Json]], None]
@@ -50,10 +51,6 @@ _WORDS = {
     T_DIGIT: "key",
 }
 """What is told of a call, by the event that it is made of."""
-
-
-SHOWN = 4
-"""Lines of which it is told why none of them can dial."""
 
 
 class Trials:
@@ -157,10 +154,7 @@ def _line(lines: Mapping[int, Line], wanted: int | None) -> Line:
 
 def _unfit(line: Line) -> str:
     """Return why a line cannot place a call now; "" where it can."""
-    if line.settings.role is Role.OFF:
-        return "is off (its role in ivrd.toml)"
-    if Ability.DIAL not in line.channel.abilities:
-        return f"cannot dial: card {line.settings.card!r} is not set up for it"
-    if line.status is not Status.IDLE:
+    why = cannot_dial(line)
+    if not why and line.status is not Status.IDLE:
         return f"is {line.status}{f': {line.reason}' if line.reason else ''}"
-    return ""
+    return why

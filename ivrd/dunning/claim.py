@@ -20,6 +20,7 @@ from ivrd.card import DialPermit
 from ivrd.dunning.campaign import Campaign
 from ivrd.dunning.case import OF_NUMBER, WIDE, Case, Held, Reason
 from ivrd.dunning.closing import past_of
+from ivrd.dunning.debts import meant
 from ivrd.dunning.due import (
     FREE,
     OVER,
@@ -87,12 +88,7 @@ class Owed:
         campaign = running.campaign
         if campaign.kind == "notice" or campaign.choose is None:
             return int(row.amount_fen)
-        groups, products = campaign.choose.groups, campaign.choose.products
-        return sum(
-            one.amount_fen
-            for one in self._arrears(row.account)
-            if (not groups or one.group in groups) and (not products or one.product in products)
-        )
+        return sum(one.amount_fen for one in meant(campaign.choose, self._arrears(row.account)))
 
 
 class Claims:

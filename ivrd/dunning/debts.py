@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from ivrd.billing.entities import Arrears, Bill, BillItem
 from ivrd.billing.reader import BillingReader
+from ivrd.dunning.campaign_form import Choose
 from ivrd.dunning.reminders import Reminder
 
 MONTHS_BACK = 36
@@ -27,6 +28,16 @@ class Debt:
     live: bool
 
 
+def meant(choose: Choose, rows: Sequence[Arrears]) -> list[Arrears]:
+    """Return those of an account's arrears that a campaign speaks of, by product and group."""
+    return [
+        one
+        for one in rows
+        if (not choose.groups or one.group in choose.groups)
+        and (not choose.products or one.product in choose.products)
+    ]
+
+
 def debt_of(arrears: Callable[[str], tuple[Arrears, ...]], reminder: Reminder) -> Debt | None:
     """Return what is owed now, None where nothing is. Raises `BillingError`.
 
@@ -36,12 +47,7 @@ def debt_of(arrears: Callable[[str], tuple[Arrears, ...]], reminder: Reminder) -
     if choose is None:
         listed = reminder.listed
         return Debt(listed.amount_fen, listed.months, listed.due, live=False)
-    rows = [
-        one
-        for one in arrears(reminder.account)
-        if (not choose.groups or one.group in choose.groups)
-        and (not choose.products or one.product in choose.products)
-    ]
+    rows = meant(choose, arrears(reminder.account))
     amount_fen = sum(one.amount_fen for one in rows)
     if amount_fen <= 0:
         return None

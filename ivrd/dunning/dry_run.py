@@ -181,7 +181,6 @@ class _Zone:
         self.promised: list[tuple[datetime, int]] = []
         self.waiting: list[tuple[datetime, int]] = []
         self.closed_until: datetime | None = None
-        self.closed_for: Reason | None = None
 
     def next_at(self) -> datetime | None:
         """Return when the next debtor may be looked at; None where nobody waits."""

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ivrd.billing.entities import Arrears
-from ivrd.dunning.campaign import Campaign, Choose
+from ivrd.dunning.campaign import Campaign
 from ivrd.dunning.case import OF_NUMBER, Case, GateRules, History, Reason
 from ivrd.dunning.claim import Slot, case_of
+from ivrd.dunning.debts import meant
 from ivrd.dunning.frequency import Past, counted, reached_until
 from ivrd.dunning.gate import Gate
 from ivrd.dunning.person import Decision, InCampaign, Person, plain
@@ -114,7 +115,7 @@ class Billed:
             return target.amount_fen
         if self.down is not None or target.account not in self.arrears:
             return None
-        return sum(one.amount_fen for one in _meant(choose, self.arrears[target.account]))
+        return sum(one.amount_fen for one in meant(choose, self.arrears[target.account]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,31 +371,22 @@ def _not_chosen(tx: Connection, asked: Asked, now: datetime) -> str:
     return "no campaign has chosen the account: " + "; ".join(told)
 
 
-def _meant(choose: Choose, rows: Sequence[Arrears]) -> list[Arrears]:
-    return [
-        one
-        for one in rows
-        if (not choose.groups or one.group in choose.groups)
-        and (not choose.products or one.product in choose.products)
-    ]
-
-
 def why_not_chosen(campaign: Campaign, rows: Sequence[Arrears], local: datetime) -> str:
     """Return which condition of a campaign's choice an account's arrears do not meet."""
     choose = campaign.choose
     if choose is None:
         return "takes its debtors from a list"
-    meant = _meant(choose, rows)
-    if not meant:
+    ours = meant(choose, rows)
+    if not ours:
         wanted = ", ".join([*choose.products, *choose.groups])
         return f"is for {wanted}"
-    owed = sum(one.amount_fen for one in meant)
+    owed = sum(one.amount_fen for one in ours)
     if owed < choose.amount_at_least_fen:
         return (
             f"is for amounts from {choose.amount_at_least_fen / 100:.2f} on; this is"
             f" {owed / 100:.2f}"
         )
-    due = min((one.due for one in meant if one.due), default=None)
+    due = min((one.due for one in ours if one.due), default=None)
     if choose.overdue_at_least_days:
         if due is None:
             return "is for what is overdue, and no due date is known"

@@ -233,6 +233,11 @@ def _edges_on(hours: Hours, day: date) -> tuple[tuple[datetime, ...], bool]:
     return tuple(edges | {jump} if jump else edges), known
 
 
+def day_of(instant: datetime, zone: ZoneInfo) -> date:
+    """Return the calendar day of an instant in a zone."""
+    return instant.astimezone(zone).date()
+
+
 def day_start(day: date, zone: ZoneInfo) -> datetime:
     """Return the first instant at which the wall clock shows `day`, in UTC.
 

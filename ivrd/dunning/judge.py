@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from ivrd.dunning.case import WIDE, Case, GateRules, Held, History, Reason
 from ivrd.dunning.frequency import reached_until
 from ivrd.dunning.holiday_calendar import CalendarUnknown, DayKind, HolidayCalendar
-from ivrd.dunning.hours import Holidays, Hours, day_start
+from ivrd.dunning.hours import Holidays, Hours, day_of, day_start
 from ivrd.dunning.numbers import NumberKind, NumberPlan
 from ivrd.dunning.policy import Limit, Policy
 
@@ -47,7 +47,7 @@ class Judge:
 
         Its hours may close, its message go stale, its data become too old, the day end.
         """
-        day = _day(now, case.zone)
+        day = day_of(now, case.zone)
         # the next day may bring other profiles into force
         ends = [latest, day_start(day + _ONE_DAY, case.zone)]
         ends += [one.closes_at(now, latest) for one in self._each_hours(case)]
@@ -100,7 +100,7 @@ class Judge:
             yield Held(Reason.NOT_ALLOWED, "there is an allow list, and the number is not on it")
 
     def _agreed(self, case: Case, now: datetime) -> Iterator[Held]:
-        day = _day(now, case.zone)
+        day = day_of(now, case.zone)
         yield from self._profiles(case.profiles, day, case.zone)
         if case.consent:
             return
@@ -132,7 +132,7 @@ class Judge:
         return own, Hours(self.rules.outer.hours, case.zone)
 
     def _hours(self, case: Case, now: datetime) -> Iterator[Held]:
-        day = _day(now, case.zone)
+        day = day_of(now, case.zone)
         yield from self._profiles(case.profiles, day, case.zone)
         own, outer = self._each_hours(case)
         yield from _in_windows(own, now)
@@ -145,7 +145,7 @@ class Judge:
     def _frequency(self, case: Case, history: History, now: datetime) -> Iterator[Held]:
         most = self.rules.outer.attempts_a_day
         limits = [(Limit("attempts", "number", most, "day"), "the outer limit")]
-        for policy in self._in_force(case.profiles, _day(now, case.zone)):
+        for policy in self._in_force(case.profiles, day_of(now, case.zone)):
             limits += [(limit, f"profile {policy.name}") for limit in policy.limits]
         for at, (limit, whose) in enumerate(limits):
             key: str = getattr(case, limit.per)
@@ -221,7 +221,7 @@ def _promised(case: Case, history: History, now: datetime) -> Iterator[Held]:
         back = promise.pay_by + _ONE_DAY
         what = f"the debtor was reminded of the promise to pay by {promise.pay_by}"
     else:
-        made = _day(promise.made_at, case.zone)
+        made = day_of(promise.made_at, case.zone)
         back = max(promise.pay_by - _ONE_DAY, made + _ONE_DAY)
         what = f"the debtor promised to pay by {promise.pay_by}"
     start = day_start(back, case.zone)
@@ -256,10 +256,10 @@ def _known_again(own: Hours, now: datetime) -> datetime | None:
     """Return when a day begins of which the calendar tells enough."""
     if own.calendar is None:
         return None
-    day = own.calendar.known_from(_day(now, own.zone))
+    day = own.calendar.known_from(day_of(now, own.zone))
     if own.windows.over_midnight:
         # the night into a year that is known belongs to one that may not be
-        today = _day(now, own.zone)
+        today = day_of(now, own.zone)
         day = today + _ONE_DAY if _known(own.calendar, today) else day and day + _ONE_DAY
     return day_start(day, own.zone) if day else None
 
@@ -275,11 +275,6 @@ def _within(hours: Hours, reason: Reason, what: str, now: datetime) -> Iterator[
     local = now.astimezone(hours.zone)
     when = f"; they begin again at {_told(opens, hours.zone)}" if opens else ""
     yield Held(reason, f"outside {what} ({hours.windows.told(local.weekday())}){when}", opens)
-
-
-def _day(instant: datetime, zone: ZoneInfo) -> date:
-    """Return the debtor's calendar day."""
-    return instant.astimezone(zone).date()
 
 
 def _told(instant: datetime, zone: ZoneInfo) -> str:

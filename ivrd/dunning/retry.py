@@ -18,9 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from ivrd.dunning.pacing import Opening, Pace, PartOfDay, part_of_day
 from ivrd.store.states import COSTS_NOTHING, Outcome, TargetState
 
-FREE = COSTS_NOTHING | {Outcome.NETWORK}
-"""Outcomes that use up none of a debtor's tries: no telephone is known to have rung."""
-
 
 class Rules(BaseModel):
     """Any table of a campaign file: unknown keys are refused, nothing changes afterwards."""
@@ -273,7 +270,7 @@ def _told(debtor: _Debtor) -> Again | Ended | None:
 
 def _under_total(debtor: _Debtor, promised: date | None) -> Again | Ended:
     """Return the retry that the outcome's rule gives, if total and faults leave one."""
-    step = _fault(debtor) if debtor.ended.outcome in FREE else _by_rule(debtor)
+    step = _fault(debtor) if debtor.ended.outcome in COSTS_NOTHING else _by_rule(debtor)
     if isinstance(step, Again) and promised and debtor.day(step.at) > promised:
         return Ended(TargetState.NOTIFIED, Why.PROMISE)
     return step
@@ -343,7 +340,7 @@ class _Debtor:
         self.ended = attempts[-1]
         self._attempts = attempts
         self._numbers = numbers
-        counted = [past.began_at for past in attempts if past.outcome not in FREE]
+        counted = [past.began_at for past in attempts if past.outcome not in COSTS_NOTHING]
         self.used_up = len(counted) >= rules.total
         self.pace = Pace(counted, zone, opening, per_day=rules.per_day, per_week=rules.per_week)
         self.times_told = sum(
@@ -360,14 +357,14 @@ class _Debtor:
         """How many attempts up to the last were free."""
         run = 0
         for past in reversed(self._attempts):
-            if past.outcome not in FREE:
+            if past.outcome not in COSTS_NOTHING:
                 break
             run += 1
         return run
 
     def on(self, number: int) -> list[Past]:
         """Return the attempts on one number that count."""
-        return [p for p in self._attempts if p.number == number and p.outcome not in FREE]
+        return [p for p in self._attempts if p.number == number and p.outcome not in COSTS_NOTHING]
 
     def number_after(self, *, rotate: bool) -> int | None:
         """Return the number to dial next: the same one or, with `rotate`, the next that is left."""

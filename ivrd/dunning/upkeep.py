@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Connection, Row, select, update
@@ -16,6 +15,7 @@ from ivrd.billing.entities import Arrears
 from ivrd.dunning.campaign import Campaign
 from ivrd.dunning.closing import SET_BY, AttemptResult, close_attempt
 from ivrd.dunning.fill import Filled, refill
+from ivrd.dunning.hours import day_of
 from ivrd.dunning.running import Campaigns
 from ivrd.dunning.target_rows import TargetRow
 from ivrd.errors import BillingError, StoreError, arose_at
@@ -139,14 +139,14 @@ class Upkeep:
             found, key=lambda pair: (pair[0].id <= self._chosen, pair[0].id)
         ):
             self._chosen = running.id
-            if _day(chosen_at, self._campaigns.home) < _day(now, self._campaigns.home):
-                rows = self._choose(running.campaign, _day(now, self._campaigns.home))
+            if day_of(chosen_at, self._campaigns.home) < day_of(now, self._campaigns.home):
+                rows = self._choose(running.campaign, day_of(now, self._campaigns.home))
                 return Chosen(running.campaign.name, refill(self._store, running.id, rows, now))
         return None
 
     def _promises(self) -> tuple[int, int]:
         """Mark promises whose day and grace are over as kept or broken, by the billing data."""
-        today = _day(self._store.now(), self._campaigns.home)
+        today = day_of(self._store.now(), self._campaigns.home)
         yesterday = today - timedelta(days=1)
         due = self._store.read(lambda tx: due_promises(tx, yesterday))
         # in turns, so that those within their grace do not keep the others waiting
@@ -180,7 +180,7 @@ class Upkeep:
         if of.campaign.choose is not None:
             return not _owes(self._arrears(promise.account)), today > last
         paid = self._store.read(lambda tx: _paid(tx, campaign or 0, promise.account))
-        told_until = of.posted_at and _day(of.posted_at, self._campaigns.home)
+        told_until = of.posted_at and day_of(of.posted_at, self._campaigns.home)
         return paid, told_until is not None and told_until > last
 
     def _close(self, tx: Connection, promise: Promise, *, kept: bool) -> bool:
@@ -208,10 +208,6 @@ class Upkeep:
             add_note(tx, promise.account, now, SET_BY, "the promise to pay was not kept")
         tx.execute(update(target).where(mine).values(**values))
         return True
-
-
-def _day(instant: datetime, zone: ZoneInfo) -> date:
-    return instant.astimezone(zone).date()
 
 
 def _owes(arrears: Sequence[Arrears]) -> bool:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from ivrd.dunning.pacing import PartOfDay, next_part, part_of_day
 from ivrd.dunning.retry import (
-    FREE,
     Again,
     Ended,
     Note,
@@ -23,7 +22,7 @@ from ivrd.dunning.retry import (
     Why,
     next_step,
 )
-from ivrd.store.states import Outcome, TargetState
+from ivrd.store.states import COSTS_NOTHING, Outcome, TargetState
 
 ZONE = ZoneInfo("Asia/Shanghai")
 RULES = RetryRules()
@@ -334,7 +333,7 @@ def test_no_order_of_outcomes_goes_over_a_limit(
             promised = now.astimezone(ZONE).date() + timedelta(days=data.draw(st.integers(0, 30)))
         found = next_step(rules, PROMISES, attempts[-1], attempts[:-1], now, numbers=numbers,
                           zone=ZONE, opening=opens, promised=promised)  # fmt: skip
-        counted = [p for p in attempts if p.outcome not in FREE]
+        counted = [p for p in attempts if p.outcome not in COSTS_NOTHING]
         assert len(counted) <= rules.total
         if isinstance(found, Ended):
             assert found.state not in {TargetState.WAITING, TargetState.CALLING}
@@ -355,7 +354,7 @@ def _holds_the_limits(rules: RetryRules, counted: list[Past], when: datetime) ->
 
 def _never_a_dead_number(attempts: list[Past], number: int) -> None:
     for p in attempts:
-        if p.number == number and p.outcome not in FREE:
+        if p.number == number and p.outcome not in COSTS_NOTHING:
             assert p.outcome is not Outcome.UNALLOCATED
             assert "wrong_number" not in p.notes
 
