@@ -31,9 +31,10 @@ from ivrd.flow.check import check_flow
 from ivrd.flow.load import load_flow
 from ivrd.flow.machine import FlowMachine
 from ivrd.flow.spec import Flow
+from ivrd.own_store import open_own_store
 from ivrd.prompts import Voices
 from ivrd.service import Actions, Service
-from ivrd.store.engine import Store, open_store
+from ivrd.store.engine import Store
 from ivrd.store.lockout import StoreLockout
 
 LONGEST_S = LEASE_S - 180
@@ -116,16 +117,6 @@ def assemble(config: Config, now: Callable[[], datetime], store: Store | None = 
         if store is None:
             own.close()
         raise
-
-
-def open_own_store(config: Config) -> Store:
-    """Open ivrd's own store. Raises `ConfigError` or `StoreError`."""
-    config.data.mkdir(parents=True, exist_ok=True)
-    return open_store(
-        config.store_url,
-        password_env=config.store.password_env,
-        password_file=config.store_password_file,
-    )
 
 
 def open_billing(config: Config, mapping: BillingMapping) -> BillingReader:

@@ -25,7 +25,7 @@ LAYERS = (
     ("ivrd.billing",),
     ("ivrd.store",),
     ("ivrd.enquiry", "ivrd.dunning"),
-    ("ivrd.runner", "ivrd.config", "ivrd.dunning_settings", "ivrd.assembly"),
+    ("ivrd.runner", "ivrd.config", "ivrd.own_store", "ivrd.dunning_settings", "ivrd.assembly"),
     ("ivrd.trial", "ivrd.outbound"),
     ("ivrd.daemon", "ivrd.simulation", "ivrd.rehearsal"),
     ("ivrd.control",),

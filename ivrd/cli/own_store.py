@@ -15,8 +15,9 @@ from ivrd.cli.output import Refused
 from ivrd.config import Config
 from ivrd.dunning.campaigns import CampaignRefused
 from ivrd.errors import ControlError
-from ivrd.store.audit import record
-from ivrd.store.engine import Store, open_store
+from ivrd.own_store import open_own_store
+from ivrd.store import audit
+from ivrd.store.engine import Store
 
 T = TypeVar("T")
 
@@ -27,13 +28,7 @@ def own_store(config: Config) -> Iterator[Store]:
 
     Raises `StoreError`, and `Refused` for what the state of a campaign does not allow.
     """
-    # not by ivrd.assembly, which takes a second to load: a kill switch is to be quick
-    config.data.mkdir(parents=True, exist_ok=True)
-    store = open_store(
-        config.store_url,
-        password_env=config.store.password_env,
-        password_file=config.store_password_file,
-    )
+    store = open_own_store(config)
     try:
         yield store
     except CampaignRefused as error:
@@ -61,20 +56,12 @@ def act(
     `job` is given the connection, the instant and who ordered it.
     """
     by = operator()
-
-    def both(tx: Connection) -> T:
-        now = store.now()
-        result = job(tx, now, by)
-        record(tx, now, by, action, data)
-        return result
-
-    return store.transact(both)
+    return audit.act(store, by, action, data, lambda tx, now: job(tx, now, by))
 
 
 def intend(store: Store, action: str, data: Mapping[str, Any]) -> None:
     """Put on record that something was ordered which takes more than one transaction."""
-    by = operator()
-    store.transact(lambda tx: record(tx, store.now(), by, action, data))
+    audit.intend(store, operator(), action, data)
 
 
 def nudge(config: Config) -> bool:

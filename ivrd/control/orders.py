@@ -20,7 +20,7 @@ from ivrd.control.views import lines_view, status_view
 from ivrd.daemon import Daemon
 from ivrd.dunning import campaigns
 from ivrd.errors import ControlError
-from ivrd.store.audit import record
+from ivrd.store import audit
 from ivrd.store.states import CampaignState
 from ivrd.store.switches import KILL, set_switch
 
@@ -88,9 +88,7 @@ class Giver:
     async def intend(self, action: str, data: Mapping[str, Any]) -> None:
         """Put on record that something was ordered. Raises `StoreError`."""
         store = self.daemon.parts.store
-        await self.aside.run(
-            lambda: store.transact(lambda tx: record(tx, store.now(), self.by, action, data))
-        )
+        await self.aside.run(partial(audit.intend, store, self.by, action, data))
 
     async def act(
         self,
@@ -100,13 +98,7 @@ class Giver:
     ) -> None:
         """Change the store, with the row of the audit trail in the same transaction."""
         store = self.daemon.parts.store
-
-        def both(tx: Connection) -> None:
-            now = store.now()
-            job(tx, now)
-            record(tx, now, self.by, action, data)
-
-        await self.aside.run(lambda: store.transact(both))
+        await self.aside.run(partial(audit.act, store, self.by, action, data, job))
         if self.daemon.outbound is not None:
             self.daemon.outbound.dialler.wake()
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select
 
+from ivrd.store.engine import Store
 from ivrd.store.tables import audit
+
+T = TypeVar("T")
 
 _FIRST = "0" * 64
 _HEAD = re.compile(r"([0-9]+):([0-9a-f]{64})")
@@ -84,6 +87,32 @@ def record(
     row = {"id": last.id + 1, "at": now, "by": by, "action": action, "data": plain}
     tx.execute(_ADD, {**row, "hash": _digest(last.hash, row)})
     return last.id + 1
+
+
+def act(
+    store: Store,
+    by: str,
+    action: str,
+    data: Mapping[str, Any],
+    job: Callable[[Connection, datetime], T],
+) -> T:
+    """Change the store with the row that tells of it, in one transaction. Raises `StoreError`.
+
+    `job` is given the connection and the instant.
+    """
+
+    def both(tx: Connection) -> T:
+        now = store.now()
+        result = job(tx, now)
+        record(tx, now, by, action, data)
+        return result
+
+    return store.transact(both)
+
+
+def intend(store: Store, by: str, action: str, data: Mapping[str, Any]) -> None:
+    """Tell what was ordered, before it is done in transactions of its own. Raises `StoreError`."""
+    store.transact(lambda tx: record(tx, store.now(), by, action, data))
 
 
 def head(tx: Connection) -> Head:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from ivrd.assembly import open_own_store
 from ivrd.config import load_config
+from ivrd.own_store import open_own_store
 from ivrd.store.audit import latest, verify
 from tests.cli.cli_terminal import Invoke
 
