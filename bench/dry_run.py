@@ -15,7 +15,7 @@ from bench.sample import sample_config
 from bench.tables import table
 from ivrd.assembly import open_billing
 from ivrd.billing.mapping import load_mapping
-from ivrd.config import Config, load_config
+from ivrd.config import Config
 from ivrd.dunning.campaign import Campaign, load_campaign
 from ivrd.dunning.choose import choose_targets
 from ivrd.dunning.dry_run_debtors import Known, owing
@@ -109,9 +109,7 @@ def _small(folder: Path) -> str:
 def _campaign(folder: Path, hours: str) -> tuple[Config, Campaign, list[TargetRow], datetime]:
     folder = folder / ("evenings" if hours else "days")
     folder.mkdir()
-    path = sample_config(folder).path
-    path.write_text(path.read_text(encoding="utf-8") + _DUNNING, encoding="utf-8")
-    config = load_config(path)
+    config = sample_config(folder, _DUNNING)
     if config.dunning is None:
         raise RuntimeError("no dunning in the settings")
     start = datetime(2026, 11, 2, 9, 0, tzinfo=config.zone)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
 from bench.sample import sample_config
 from bench.tables import table
-from ivrd.billing.sample_tables import write_sample
-from ivrd.config import load_config
 from ivrd.dunning.campaign import campaign_from
 from ivrd.dunning.choose import choose_targets
 from ivrd.dunning_settings import number_plan
@@ -22,6 +20,7 @@ LINES = (8, 32)
 HOURS_S = 3600
 ACCOUNTS = 40_000
 STEP_S = 1.0
+DAY_OF_CALLS = date(2026, 11, 23)
 
 _DUNNING = """
 [dunning]
@@ -42,13 +41,8 @@ def measure(folder: Path) -> str:
 
 def _with(folder: Path, lines: int) -> list[object]:
     folder.mkdir()
-    config = sample_config(folder)
-    (folder / "sample.db").unlink()
-    start = datetime(2026, 11, 23, 15, 0, tzinfo=config.zone)
-    write_sample(folder / "sample.db", start.date(), accounts=ACCOUNTS)
-    path = folder / "ivrd.toml"
-    path.write_text(path.read_text(encoding="utf-8") + _DUNNING, encoding="utf-8")
-    config = load_config(path)
+    config = sample_config(folder, _DUNNING, accounts=ACCOUNTS, today=DAY_OF_CALLS)
+    start = datetime.combine(DAY_OF_CALLS, time(15), config.zone)
     campaign = campaign_from(
         {"name": "busy", "flow": "dunning", "caller_id": "+861086100170", "languages": ["zh-CN"],
          "profiles": ["cn-consumer-credit"], "dials_per_s": 50, "choose": {}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from ivrd.billing.sample_tables import write_sample
@@ -32,11 +32,13 @@ channels = 32
 """
 
 
-def sample_config(folder: Path) -> Config:
-    """Make the sample database and settings in `folder`."""
+def sample_config(
+    folder: Path, more: str = "", *, accounts: int = 1000, today: date | None = None
+) -> Config:
+    """Make the sample database and settings in `folder`, `more` of them at their end."""
     path = folder / "ivrd.toml"
-    path.write_text(_CONFIG, encoding="utf-8")
-    write_sample(folder / "sample.db", (DAY + timedelta(days=1)).date())
+    path.write_text(_CONFIG + more, encoding="utf-8")
+    write_sample(folder / "sample.db", today or (DAY + timedelta(days=1)).date(), accounts=accounts)
     return load_config(path)
 
 

@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from ivrd.config import Config, Dunning
 from ivrd.dunning.campaign import Campaign, campaign_from
+from ivrd.dunning.campaigns import bring, make
 from ivrd.dunning.clerk import InlineClerk
 from ivrd.dunning.dry_run import Calls, People, Plan, Tried
 from ivrd.dunning.dry_run_debtors import Known, owing
@@ -179,15 +180,9 @@ def people_behind(rates: Rates, seed: int) -> Callable[[Office], Answering]:
 
 def enrol(tx: Connection, campaign: Campaign, rows: Sequence[TargetRow], now: datetime) -> int:
     """Put a running campaign with its debtors into a store; return its number."""
-    made = tx.execute(
-        insert(tables.campaigns).values(
-            name=campaign.name, kind=campaign.kind, state=CampaignState.RUNNING.value,
-            settings=campaign.settings(), made_at=now, started_at=now,
-            posted_at=campaign.from_list.posted_at if campaign.from_list else None,
-        )
-    )  # fmt: skip
-    number = int(made.inserted_primary_key[0])  # type: ignore[index]  # one row was inserted
+    number = make(tx, campaign, now)
     fill_campaign(tx, number, rows, now)
+    bring(tx, campaign.name, CampaignState.RUNNING, now)
     return number
 
 

@@ -7,20 +7,21 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from ivrd.config import load_config
 from ivrd.dunning.campaign import load_campaign
 from ivrd.dunning.choose import choose_targets
 from ivrd.dunning.clerk import InlineClerk
 from ivrd.dunning.dialler import Care
-from ivrd.dunning.fill import fill_campaign
 from ivrd.dunning_settings import campaign_defaults, number_plan
 from ivrd.outbound import Clerks, Outbound, outbound_of
+from ivrd.rehearsal import enrol
 from ivrd.simulation import Office
 from ivrd.store import tables
 from ivrd.store.engine import Store, open_store
@@ -117,21 +118,13 @@ class DunningOffice:
         now = self.clock.now()
         campaign = load_campaign(file, campaign_defaults(self.config, self.dunning), now)
 
-        def make(tx: Any) -> int:
-            row = {
-                "name": campaign.name, "kind": campaign.kind, "state": state.value,
-                "settings": campaign.settings(), "made_at": now, "started_at": now,
-            }  # fmt: skip
-            made: int = tx.execute(
-                insert(tables.campaigns).values(**row).returning(tables.campaigns.c.id)
-            ).scalar_one()
-            rows = choose_targets(
-                self.office.parts.reader, campaign, number_plan(self.config), now.date()
-            )
-            fill_campaign(tx, made, rows, now)
-            return made
-
-        return self.store.transact(make)
+        rows = list(
+            choose_targets(self.office.parts.reader, campaign, number_plan(self.config), now.date())
+        )
+        made = self.store.transact(partial(enrol, campaign=campaign, rows=rows, now=now))
+        if state is not CampaignState.RUNNING:
+            self.change(tables.campaigns, tables.campaigns.c.id == made, state=state.value)
+        return made
 
     def rows(self, table: Any, **where: Any) -> list[Mapping[str, Any]]:
         """Return rows of the store."""
