@@ -27,7 +27,9 @@ class _HangUpError(Exception):
 
 
 class _Call:
-    def __init__(self, session: aiohttp.ClientSession, call: str, bills: Bills, voices: str):
+    def __init__(
+        self, session: aiohttp.ClientSession, call: str, bills: Bills, voices: str
+    ) -> None:
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._session, self._call = session, call
         self._bills, self._voices = bills, voices

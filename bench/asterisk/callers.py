@@ -114,7 +114,9 @@ class Heard:
 class Callers:
     """Makes rounds of calls, all of which press the same keys at the same moments."""
 
-    def __init__(self, folder: Path, host: str, to_port: int, keys: Sequence[tuple[float, str]]):
+    def __init__(
+        self, folder: Path, host: str, to_port: int, keys: Sequence[tuple[float, str]]
+    ) -> None:
         self._folder, self._host, self._to_port = folder, host, to_port
         self._presses = [
             (at_s + n * (KEY_S + GAP_S), KEYS.index(key))

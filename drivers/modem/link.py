@@ -47,7 +47,9 @@ Done = Callable[[Answer], None]
 
 
 class _Job:
-    def __init__(self, line: bytes, done: Done, limit_s: float, stream: Stream | None = None):
+    def __init__(
+        self, line: bytes, done: Done, limit_s: float, stream: Stream | None = None
+    ) -> None:
         self.line = line
         self.done = done
         self.limit_s = limit_s

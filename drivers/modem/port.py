@@ -37,7 +37,9 @@ class SerialPort:
     `CardError` where it cannot be opened.
     """
 
-    def __init__(self, device: str, take: Callable[[bytes], None], lost: Callable[[str], None]):
+    def __init__(
+        self, device: str, take: Callable[[bytes], None], lost: Callable[[str], None]
+    ) -> None:
         self._device = device
         self._take = take
         self._lost = lost

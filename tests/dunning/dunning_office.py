@@ -26,6 +26,7 @@ from ivrd.simulation import Office
 from ivrd.store import tables
 from ivrd.store.engine import Store, open_store
 from ivrd.store.states import CampaignState
+from sim.debtor import Does, Manner, outcome
 from sim.phone import Answering
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -62,6 +63,10 @@ name = "arrears"
 [choose]
 amount_at_least = "0.01"
 """
+
+
+RICH, OLD = "+861088610001", "+861088610005"
+"""Numbers of sample subscribers in arrears, as they are dialled."""
 
 
 class DunningOffice:
@@ -173,3 +178,20 @@ class DunningOffice:
 def memory_store(now: Any) -> Store:
     """Return a store in memory."""
     return open_store("sqlite://", now=now)
+
+
+def attempts(node: DunningOffice, number: str | None = None) -> list[str]:
+    """Return what came of the attempts, in order."""
+    rows = node.rows(tables.attempts, **({"number": number} if number else {}))
+    return [row["outcome"] for row in sorted(rows, key=lambda row: (row["began_at"], row["id"]))]
+
+
+def target(node: DunningOffice, number: str = RICH) -> dict[str, Any]:
+    """Return how a debtor stands."""
+    (found,) = [row for row in node.rows(tables.targets) if row["numbers"][0] == number]
+    return dict(found)
+
+
+def behind(node: DunningOffice, number: str, does: Does, manner: Manner | None = None) -> None:
+    """Let a debtor do this whenever the number is dialled."""
+    node.parties[number] = outcome(does, manner or Manner())

@@ -14,29 +14,19 @@ from ivrd.records import Status
 from ivrd.store import tables
 from ivrd.store.states import CampaignState, Outcome
 from ivrd.store.switches import KILL, set_switch
-from sim.debtor import Does, Manner, outcome
+from sim.debtor import Does, Manner
 from sim.party import Party
 from sim.phone import Answering, Rings
-from tests.dunning.dunning_office import CAMPAIGN, MONDAY, DunningOffice
-
-RICH, OLD = "+861088610001", "+861088610005"
-
-
-def attempts(node: DunningOffice, number: str | None = None) -> list[str]:
-    """Return what came of the attempts, in order."""
-    rows = node.rows(tables.attempts, **({"number": number} if number else {}))
-    return [row["outcome"] for row in sorted(rows, key=lambda row: (row["began_at"], row["id"]))]
-
-
-def target(node: DunningOffice, number: str) -> dict[str, Any]:
-    """Return how a debtor stands."""
-    (found,) = [row for row in node.rows(tables.targets) if row["numbers"][0] == number]
-    return dict(found)
-
-
-def behind(node: DunningOffice, number: str, does: Does, manner: Manner | None = None) -> None:
-    """Let a debtor do this whenever the number is dialled."""
-    node.parties[number] = outcome(does, manner or Manner())
+from tests.dunning.dunning_office import (
+    CAMPAIGN,
+    MONDAY,
+    OLD,
+    RICH,
+    DunningOffice,
+    attempts,
+    behind,
+    target,
+)
 
 
 def campaign_state(node: DunningOffice) -> str:

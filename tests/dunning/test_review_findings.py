@@ -29,30 +29,23 @@ from ivrd.store.engine import open_store
 from ivrd.store.states import CampaignState
 from ivrd.trial import Trials
 from sim.channel import SoftwareChannel
-from sim.debtor import Does, Manner, outcome
+from sim.debtor import Does
 from sim.party import Party
 from sim.phone import Answering, Rings
-from tests.dunning.dunning_office import CAMPAIGN, MONDAY, DunningOffice, memory_store
+from tests.dunning.dunning_office import (
+    CAMPAIGN,
+    MONDAY,
+    OLD,
+    RICH,
+    DunningOffice,
+    attempts,
+    behind,
+    memory_store,
+    target,
+)
 from tests.store.postgres import programs_at_hand, server
 
-RICH, OLD, OTHER = "+861088610001", "+861088610005", "+861088610009"
-
-
-def attempts(node: DunningOffice, number: str | None = None) -> list[str]:
-    """Return what came of the attempts, in order."""
-    rows = node.rows(tables.attempts, **({"number": number} if number else {}))
-    return [row["outcome"] for row in sorted(rows, key=lambda row: (row["began_at"], row["id"]))]
-
-
-def target(node: DunningOffice, number: str = RICH) -> dict[str, Any]:
-    """Return how a debtor stands."""
-    (found,) = [row for row in node.rows(tables.targets) if row["numbers"][0] == number]
-    return dict(found)
-
-
-def behind(node: DunningOffice, number: str, does: Does, manner: Manner | None = None) -> None:
-    """Let a debtor do this whenever the number is dialled."""
-    node.parties[number] = outcome(does, manner or Manner())
+OTHER = "+861088610009"
 
 
 def campaign(node: DunningOffice) -> dict[str, Any]:
