@@ -113,14 +113,15 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[Cell, ...
 def _xlsx(path: Path) -> Sheet:
     try:
         _check_archive(path)
-        # results of formulas, not their text; without read_only a sheet would be all in memory
-        book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        # results of formulas, not their text; without read_only a sheet would be all in memory;
+        # from bytes, because a workbook's parts hold each other and would hold the file open
+        content = io.BytesIO(path.read_bytes())
+        book = load_workbook(content, read_only=True, data_only=True, keep_links=False)
         filled = [sheet for sheet in book.worksheets if _has_rows(sheet)]
     except _XLSX_ERRORS as exc:
         raise _not_xlsx(path, exc) from None
     if len(filled) > 1:
         names = ", ".join(sheet.title for sheet in filled)
-        book.close()
         raise _refused(path, f"has {len(filled)} sheets with rows: {names}", "one")
     rows = _xlsx_rows(path, filled[0].iter_rows(values_only=True)) if filled else iter(())
     return Sheet(rows, None)
