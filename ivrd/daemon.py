@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -72,8 +72,10 @@ class Daemon:
     or a database that is away only keeps its lines or lookups waiting.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, clock: Callable[[tzinfo], Clock] = LoopClock) -> None:
+        """Take the settings; `clock` is made for their zone once the loop runs."""
         self.config = config
+        self._make_clock = clock
         self.lines: dict[int, Line] = {}
         self.cards: dict[str, CardState] = {}
         self.tally = Tally()
@@ -108,7 +110,7 @@ class Daemon:
 
     async def start(self) -> None:
         """Build everything and open the cards."""
-        self.clock = LoopClock(self.config.zone)
+        self.clock = self._make_clock(self.config.zone)
         self.started, self.started_s = self.clock.now(), self.clock.monotonic()
         self.parts = await asyncio.to_thread(assemble, self.config, self.clock.now)
         for warning in self.parts.warnings:

@@ -8,9 +8,11 @@ import gc
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import tzinfo
 
 import structlog
 
+from ivrd.clock import Clock, LoopClock
 from ivrd.config import Config
 from ivrd.control.notify import ServiceManager
 from ivrd.control.outside import Outside
@@ -28,6 +30,7 @@ async def run_daemon(
     config: Config,
     ready: Callable[[Daemon], None] | None = None,
     reopen: Callable[[], None] | None = None,
+    clock: Callable[[tzinfo], Clock] = LoopClock,
 ) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP reloads. Raises `ProblemsError` before anything runs.
 
@@ -35,7 +38,7 @@ async def run_daemon(
     A SIGHUP reopens the line logs too, and calls `reopen` for the daemon's own. The service manager
     is told of start, reload and end where it listens.
     """
-    daemon = Daemon(config)
+    daemon = Daemon(config, clock)
     loop = asyncio.get_running_loop()
     hung_up = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, hung_up.set)
