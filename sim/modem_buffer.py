@@ -15,6 +15,9 @@ TICK_S = 0.02
 _END = b""
 """In the buffer: the stream ends here."""
 
+_LITERAL = bytes((DLE,))
+"""The sample that is sent as two DLE."""
+
 
 class PlayBuffer:
     """One +VTX, from CONNECT to its end.
@@ -116,10 +119,13 @@ class PlayBuffer:
             pass
         elif byte == DLE:
             self._literals = literals + 1
-            self._put(bytes((DLE,)))
+            self._put(_LITERAL)
         elif byte == SUB:
             self._put(bytes((DLE, DLE)))
         elif byte == ETX and (literals or not self._tripled):
+            if self._tripled and self._queue and self._queue[-1] == _LITERAL:
+                self._queue.pop()  # it was no sample, but the first half of the end
+                self._filled -= 1
             self._ending = True
             self._queue.append(_END)
         # DLE FS joins two streams: there is nothing between them

@@ -341,12 +341,15 @@ class ModemLine:
                     leg.party.hears(utterance)
 
     def _expected(self, samples: bytes, vocabulary: Vocabulary) -> Announced | Ear:
-        """Return what is to hear the stream that begins so; what was never played falls away."""
+        """Return what is to hear the stream that begins so.
+
+        The newest that fits: a play replaces the one before it, which then was never played.
+        """
         streams = [Announced(utterances, vocabulary) for utterances in self.announced]
         if not streams:
             return Ear(vocabulary)
         fits = [number for number, stream in enumerate(streams) if stream.fits(samples)]
-        number = fits[0] if fits else 0
+        number = fits[-1] if fits else 0
         for _ in range(number + 1):
             self.announced.popleft()
         return streams[number]

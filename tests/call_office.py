@@ -29,7 +29,6 @@ from ivrd.runner import InlineActions
 from ivrd.simulation import Office
 from ivrd.trace import CallTrace, read_trace, replay
 from sim.caller import ScriptedCaller, Sentence
-from sim.channel import State
 from sim.script import parse_script
 from tests.call_debtor import dial, kept, let_transfer, write_attempt
 from tests.call_files import Besides, CallFile, Meets, config_for
@@ -41,6 +40,9 @@ CALL_WITHIN_S = 1200.0
 
 BACK_WITHIN_S = 120.0
 """A line is back on hook and in service this long after the card works again."""
+
+HANG_UP_WITHIN_S = 4.0
+"""A hang-up is found this soon on every card, and the line is idle again; by busy tone in 3 s."""
 
 SOON_S = 0.01
 """Shorter than anything the card or a lookup takes."""
@@ -273,7 +275,7 @@ def comes_back(office: Office) -> bool:
     line, channel = office.lines[0], office.card.channels[0]
     channel.clear_faults()
     office.clock.run_while(lambda: line.status is not Status.IDLE, BACK_WITHIN_S)
-    return line.status is Status.IDLE and channel.state is State.IDLE
+    return line.status is Status.IDLE and channel.free
 
 
 def answers(office: Office) -> bool:
@@ -283,7 +285,7 @@ def answers(office: Office) -> bool:
     line.stopped, line.settings.role = False, Role.ENQUIRY
     caller.call(office.card)
     office.clock.run_while(lambda: not caller.finished, CALL_WITHIN_S)
-    office.clock.run_for(1.0)
+    office.clock.run_while(lambda: line.status is not Status.IDLE, HANG_UP_WITHIN_S)
     return caller.passed and line.status is Status.IDLE
 
 

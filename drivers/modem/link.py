@@ -183,11 +183,12 @@ class Link:
         if answer.word is Word.CONNECT:
             self._stream = stream
             stream.begin()
+        elif answer.word is None:  # told alone: the play had no fault of its own
+            stream.forget()
+            self._failed("the modem does not begin a play")
         else:
             stream.cut()  # nothing of it was heard
             stream.over()
-            if answer.word is None:
-                self._failed("the modem does not begin a play")
 
     def _add(self, job: _Job) -> None:
         if self.port is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from drivers.modem.card import ModemCard
 from drivers.modem.channel import ModemChannel
@@ -35,10 +35,17 @@ A_KEY_S = 0.16
 T = TypeVar("T")
 
 
+class Wires(Protocol):
+    """What a card in memory is plugged into: a wire for each port, by its number."""
+
+    clock: VirtualClock
+    wires: dict[int, MemoryWire]
+
+
 class MemoryPort:
     """The host's end of a wire in memory."""
 
-    def __init__(self, bench: ModemBench, number: int, take: Callable[[bytes], None],
+    def __init__(self, bench: Wires, number: int, take: Callable[[bytes], None],
                  lost: Callable[[str], None]) -> None:  # fmt: skip
         self._lost: Callable[[str], None] | None = lost
         self._take: Callable[[bytes], None] | None = take
@@ -65,7 +72,7 @@ class MemoryPort:
 class CardInMemory(ModemCard):
     """The card, with ports in memory; opening and closing let the virtual time pass they take."""
 
-    def __init__(self, bench: ModemBench, **options: object) -> None:
+    def __init__(self, bench: Wires, **options: object) -> None:
         super().__init__(bench.clock, **options)
         self._bench = bench
         self._passing = False
