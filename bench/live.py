@@ -13,6 +13,7 @@ from typing import Any
 from bench.sample import REGULAR, sample_config
 from bench.tables import percentile, table
 from ivrd.assembly import assemble, enquiry_service
+from ivrd.billing.outages import Outages
 from ivrd.billing.pool import LookupPool
 from ivrd.clock import LoopClock, Timer
 from ivrd.commands import SAMPLE_RATE
@@ -22,7 +23,7 @@ from ivrd.flow.actions import Action, Answer, Registry
 from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
 from ivrd.records import LineSettings
-from ivrd.runner import BillingHealth, PooledActions
+from ivrd.runner import PooledActions
 from ivrd.simulation import subscribers
 from sim.card import SoftwareCard
 from sim.channel import SoftwareChannel
@@ -55,12 +56,12 @@ class LateActions(PooledActions):
     """Remembers when a lookup's thread was done: its answer is in from that moment on."""
 
     def __init__(
-        self, registry: Registry, pool: LookupPool, clock: LateClock, health: BillingHealth
+        self, registry: Registry, pool: LookupPool, clock: LateClock, outages: Outages
     ) -> None:
         self._done_s: dict[int, float] = {}
         self._late = clock
         timed = {name: replace(action, do=self._timed(action)) for name, action in registry.items()}
-        super().__init__(timed, pool, clock, health)
+        super().__init__(timed, pool, clock, outages)
 
     def _timed(self, action: Action) -> Callable[[Data], Answer]:
         def do(args: Data) -> Answer:
@@ -116,7 +117,7 @@ async def _run(config: Config, folder: Path) -> tuple[list[float], int, float, f
     clock = LateClock(config.zone)
     parts = assemble(config, clock.now)
     pool = LookupPool(threads=4)
-    actions = LateActions(parts.registry, pool, clock, BillingHealth(clock.now))
+    actions = LateActions(parts.registry, pool, clock, parts.reader.database.outages)
     service = enquiry_service(config, parts, actions)
     card = SoftwareCard(clock, channels=LINES)
     delays: list[float] = []

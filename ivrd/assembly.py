@@ -136,7 +136,9 @@ def open_billing(config: Config, mapping: BillingMapping) -> BillingReader:
             for problem in error.problems
         ]
         raise ConfigError(keyed) from None
-    return BillingReader(mapping, engine, Breaker(time.monotonic))
+    return BillingReader(
+        mapping, engine, Breaker(time.monotonic), now=lambda: datetime.now(config.zone)
+    )
 
 
 def actions_of(

@@ -13,7 +13,9 @@ from typing import Any
 import structlog
 
 from ivrd.assembly import Parts, assemble, enquiry_service
+from ivrd.billing.outages import Outages
 from ivrd.billing.pool import LookupPool
+from ivrd.billing.watch import BillingWatch
 from ivrd.card import Channel, VoiceCard
 from ivrd.clock import Clock, LoopClock
 from ivrd.commands import Say
@@ -24,7 +26,7 @@ from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
 from ivrd.outbound import Clerks, Outbound, outbound_of
 from ivrd.records import CallRecord, LineSettings
-from ivrd.runner import BillingHealth, PooledActions
+from ivrd.runner import PooledActions
 from ivrd.service import Service
 from ivrd.store.switches import KILL, is_on
 from ivrd.trial import Tell, Trial, Trials
@@ -87,7 +89,7 @@ class Daemon:
         self.parts: Parts
         self.clock: Clock
         self.service: Service
-        self.billing: BillingHealth
+        self.billing: Outages
         self.outbound: Outbound | None = None
         """Dunning, where ivrd.toml has it."""
         self.listeners: set[Callable[[Line], None]] = set()
@@ -100,6 +102,7 @@ class Daemon:
         self._trials = Trials(config.dial, stopped=lambda: self._killed)
         self._killed = True
         self._pool: LookupPool
+        self._watch: BillingWatch
         self._clerks: Clerks
         self._logs: dict[int, TraceFile] = {}
         self._openers: list[asyncio.Task[None]] = []
@@ -119,7 +122,9 @@ class Daemon:
         self.config.logs.mkdir(parents=True, exist_ok=True)
         billing = self.config.billing
         self._pool = LookupPool(threads=billing.threads, limit_s=billing.limit_s)
-        self.billing = BillingHealth(self.clock.now)
+        self.billing = self.parts.reader.database.outages
+        self._watch = BillingWatch(self.parts.reader.database, self._pool)
+        self._watch.start()
         actions = PooledActions(self.parts.registry, self._pool, self.clock, self.billing)
         self.actions = actions
         self.service = enquiry_service(self.config, self.parts, actions)
@@ -164,6 +169,7 @@ class Daemon:
         for state in self.cards.values():
             await self._close_card(state)
         await self._save()
+        await self._watch.stop()
         self._pool.close()
         self.parts.close()
         for log in self._logs.values():
@@ -275,6 +281,11 @@ class Daemon:
         """Go on in new line logs, where logrotate has taken the old ones away."""
         for log in self._logs.values():
             log.reopen()
+
+    @property
+    def lookups(self) -> LookupPool:
+        """The threads that ask the billing data."""
+        return self._pool
 
     @property
     def lookups_waiting(self) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 
 import structlog
 
+from ivrd.billing.outages import Outages
 from ivrd.billing.pool import LookupPool
 from ivrd.clock import Clock
 from ivrd.enquiry import U_DOWN, U_SLOW
@@ -33,40 +33,16 @@ def carry_out(action: Action, args: Data) -> Answer:
     return answer
 
 
-class BillingHealth:
-    """Whether the billing database answers, since when, and the last word on why not."""
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-        self.state = "up"
-        self.since = now()
-
-    def seen(self, action: Action, answer: Answer) -> None:
-        """Take note of how an action ended."""
-        if U_DOWN not in action.answers:
-            return
-        state = {U_SLOW: "slow", U_DOWN: "down"}.get(answer.event, "up")
-        if state != self.state:
-            self.state, self.since = state, self._now()
-            _log.warning("billing", state=state)
-
-    def view(self) -> dict[str, str]:
-        """Return it for people."""
-        why = {"slow": "no answer in time", "down": "cannot be reached"}.get(self.state, "")
-        since = self.since.isoformat(timespec="seconds")
-        return {"state": self.state, "since": since, "why": why}
-
-
 class PooledActions:
     """Blocking actions in the lookups' own threads, quick ones at the loop's next turn."""
 
     def __init__(
-        self, registry: Registry, pool: LookupPool, clock: Clock, health: BillingHealth
+        self, registry: Registry, pool: LookupPool, clock: Clock, outages: Outages
     ) -> None:
         self._registry = registry
         self._pool = pool
         self._clock = clock
-        self._health = health
+        self._outages = outages
         self.on_done: Callable[[Action, Answer, float], None] | None = None
         """Told of each lookup, its answer, and how many seconds it took."""
 
@@ -84,10 +60,14 @@ class PooledActions:
     def _finish(
         self, action: Action, answer: Callable[[Answer], None], result: Answer | Exception
     ) -> None:
-        if not isinstance(result, Answer):
+        if isinstance(result, BillingSlow):
             # the pool answers for a lookup that is late, or for which it has no room
-            result = Answer(U_SLOW if isinstance(result, BillingSlow) else U_FAIL)
-        self._health.seen(action, result)
+            self._outages.late(action.name, result)
+            result = Answer(U_SLOW)
+        elif not isinstance(result, Answer):
+            result = Answer(U_FAIL)
+        elif result.event not in {U_SLOW, U_DOWN}:
+            self._outages.in_time(action.name)
         answer(result)
 
     def _told(

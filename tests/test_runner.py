@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
+from ivrd.billing.breaker import Breaker
+from ivrd.billing.outages import Outages
 from ivrd.billing.pool import LookupPool
 from ivrd.clock import LoopClock
 from ivrd.enquiry import U_DOWN, U_SLOW
 from ivrd.events import U_FAIL, U_OK, Data
 from ivrd.flow.actions import Action, Answer, Shape, registry
-from ivrd.runner import BillingHealth, InlineActions, PooledActions, carry_out
+from ivrd.runner import InlineActions, PooledActions, carry_out
 from sim.clock import VirtualClock
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -81,8 +84,8 @@ class Pooled:
     def __init__(self, *actions: Action, threads: int = 1, waiting: int = 4, limit_s: float = 5.0):
         self.clock = LoopClock()
         self.pool = LookupPool(threads, waiting, limit_s)
-        self.health = BillingHealth(self.clock.now)
-        self.actions = PooledActions(registry(*actions), self.pool, self.clock, self.health)
+        self.outages = Outages(Breaker(time.monotonic), self.clock.now)
+        self.actions = PooledActions(registry(*actions), self.pool, self.clock, self.outages)
 
     async def ask(self, name: str) -> Answer:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -129,9 +132,10 @@ async def test_lookup_that_hangs_is_answered_slow_and_the_health_says_so() -> No
 
     pooled = Pooled(action(hang), action(fine, name="other"), threads=1, limit_s=0.05)
     assert await pooled.ask("look") == Answer(U_SLOW)
-    assert pooled.health.view()["state"] == "slow"
-    assert pooled.health.view()["why"] == "no answer in time"
+    assert pooled.outages.view()["state"] == "slow"
+    assert pooled.outages.view()["why"] == "no answer in time"
     assert await pooled.ask("other") == Answer(U_SLOW), "its only thread still hangs"
+    assert pooled.outages.view()["why"] == "no thread was free in time"
     go_on.set()
     await closed(pooled)
 
@@ -169,31 +173,3 @@ async def closed(pooled: Pooled) -> None:
     for thread in threads:
         await asyncio.to_thread(thread.join, 5)
     await asyncio.get_running_loop().shutdown_default_executor()
-
-
-# -- how billing is ------------------------------------------------------------------------------
-
-
-def test_health_changes_with_the_answers_of_lookups_and_says_since_when() -> None:
-    now = NOW
-    health = BillingHealth(lambda: now)
-    look = action(fine)
-    for minutes, answer, state in (
-        (1, U_OK, "up"),
-        (2, U_DOWN, "down"),
-        (3, U_DOWN, "down"),
-        (4, U_SLOW, "slow"),
-        (5, U_OK, "up"),
-    ):
-        now = NOW + timedelta(minutes=minutes)
-        health.seen(look, Answer(answer))
-        assert health.state == state
-    assert health.since == NOW + timedelta(minutes=5)
-    assert health.view() == {"state": "up", "since": "2026-11-21T09:35:00+00:00", "why": ""}
-
-
-def test_action_that_asks_no_database_says_nothing_of_its_health() -> None:
-    health = BillingHealth(lambda: NOW)
-    health.seen(action(fine), Answer(U_DOWN))
-    health.seen(action(fine, lookup=False), Answer(U_OK))
-    assert health.state == "down"

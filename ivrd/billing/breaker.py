@@ -32,6 +32,11 @@ class Breaker:
         """Whether lookups are refused, or one is on trial."""
         return self._shut_until is not None
 
+    @property
+    def shut_until(self) -> float | None:
+        """Until when lookups are refused, on the clock given; None where they are let through."""
+        return self._shut_until
+
     def enter(self) -> None:
         """Let a lookup through. Raises `BillingDown` while the breaker is open."""
         with self._lock:

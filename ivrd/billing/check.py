@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ivrd.billing.arrears import owed_of
-from ivrd.billing.database import Run, translated
+from ivrd.billing.database import Run
+from ivrd.billing.driver_errors import translated
 from ivrd.billing.entities import Account, Arrears, Bill
 from ivrd.billing.month_tables import months_among
 from ivrd.billing.privileges import may_write

@@ -14,25 +14,31 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from ivrd.billing.silence import KEEPALIVE, keep_alive, psycopg_connect
 from ivrd.errors import ConfigError, Problem, nearest
 
 CONNECT_S = 3
 """Seconds to wait for a connection to a server."""
 
-_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
+_SILENT_S = 0.5
+"""How long after a statement's time its server is waited for: then it says nothing any more."""
 
 
 def _of_postgresql(limit_s: float) -> dict[str, Any]:
-    """Let a connection end, too, whose other end is gone without a word, as when a cable is cut."""
-    user_timeout_ms = int((limit_s + 1) * 1000)
-    return {"connect_timeout": CONNECT_S, "tcp_user_timeout": user_timeout_ms, **_KEEPALIVE}
+    user_timeout_ms = int((limit_s + _SILENT_S) * 1000)
+    return {"connect_timeout": CONNECT_S, "tcp_user_timeout": user_timeout_ms, **KEEPALIVE}
+
+
+def _of_pymysql(limit_s: float) -> dict[str, Any]:
+    silent_s = limit_s + _SILENT_S
+    return {"connect_timeout": CONNECT_S, "read_timeout": silent_s, "write_timeout": silent_s}
 
 
 _CONNECT_ARGS: Mapping[str, Callable[[float], dict[str, Any]]] = {
     "sqlite+pysqlite": lambda limit_s: {"timeout": limit_s},
     "postgresql+psycopg": _of_postgresql,
     "postgresql+psycopg2": _of_postgresql,
-    "mysql+pymysql": lambda limit_s: {"connect_timeout": CONNECT_S, "read_timeout": limit_s + 1},
+    "mysql+pymysql": _of_pymysql,
     "mysql+mysqldb": lambda limit_s: {
         "connect_timeout": CONNECT_S,
         "read_timeout": int(limit_s) + 1,
@@ -243,6 +249,8 @@ def _limit_statements(engine: Engine, limit_s: float) -> None:
 
         def set_up(connection: Any, _: Any) -> None:
             _execute(connection, f"SET statement_timeout = {int(limit_s * 1000)}")
+            # a little earlier, so that a table that is held is told from a slow query
+            _execute(connection, f"SET lock_timeout = {int(limit_s * 900)}")
             _execute(connection, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
 
     elif engine.dialect.name == "oracle":
@@ -264,8 +272,16 @@ def _limit_statements(engine: Engine, limit_s: float) -> None:
                 if maria
                 else f"max_execution_time = {int(limit_s * 1000)}"
             )
+            keep_alive(connection)
             _execute(connection, f"SET SESSION {limit}")
             _execute(connection, "SET SESSION TRANSACTION READ ONLY")
+
+    if engine.dialect.driver == "psycopg":
+        connect = psycopg_connect(limit_s + _SILENT_S)
+
+        @event.listens_for(engine, "do_connect")
+        def _connect(_: Any, __: Any, arguments: Any, named: Any) -> Any:
+            return connect(*arguments, **named)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, record: Any) -> None:

@@ -12,6 +12,9 @@ from ivrd.errors import BillingSlow
 
 T = TypeVar("T")
 
+_here = threading.local()
+"""Under `lookup`, what a thread of a pool does."""
+
 Done: TypeAlias = Callable[[T | Exception], None]
 """Called once in the event loop's thread with the result, or with the exception."""
 
@@ -102,6 +105,7 @@ class LookupPool:
             if lookup.answered:
                 continue
             lookup.begun = True
+            _here.lookup = lookup
             result: Any
             try:
                 result = lookup.fn()
@@ -137,3 +141,9 @@ class _Lookup:
 
 def _overdue(lookup: _Lookup) -> BillingSlow:
     return BillingSlow("no answer in time" if lookup.begun else "no thread was free in time")
+
+
+def given_up() -> bool:
+    """Return whether nobody waits any more for the lookup that this thread does."""
+    lookup: _Lookup | None = getattr(_here, "lookup", None)
+    return lookup is not None and lookup.answered

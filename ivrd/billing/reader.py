@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from ivrd.billing.entities import (
     OwedRow,
     Proof,
 )
+from ivrd.billing.month_tables import months_between
 from ivrd.billing.tables import BillingMapping
 from ivrd.errors import BillingError
 
@@ -43,10 +44,11 @@ class BillingReader:
         engine: Engine,
         breaker: Breaker | None = None,
         today: Today | None = None,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         zone = ZoneInfo(mapping.zone)
         today = today or (lambda: datetime.now(zone).date())
-        self.database = Database(engine, breaker)
+        self.database = Database(engine, breaker, now or (lambda: datetime.now(zone)))
         self._accounts = Accounts(mapping)
         self._bills = bills_of(mapping)
         self._readiness = Readiness(mapping)
@@ -85,6 +87,19 @@ class BillingReader:
         """
         return self.database.ask(lambda run: self._bill(run, account_id, month))
 
+    def bills(self, account_id: str, first: str, last: str) -> list[Bill | NotReady]:
+        """Return the bills of the months from `first` to `last`, newest first, in one go.
+
+        A month in which the account has no bill is left out; `NotReady` stands for one whose bill
+        run is not done.
+        """
+
+        def read(run: Run) -> list[Bill | NotReady]:
+            found = (self._bill(run, account_id, month) for month in months_between(first, last))
+            return [bill for bill in found if bill is not None]
+
+        return self.database.ask(read)
+
     def _bill(self, run: Run, account_id: str, month: str) -> Bill | NotReady | None:
         if self._readiness.by_run and not self._readiness.read(run, month):
             return NotReady(month)
@@ -103,6 +118,20 @@ class BillingReader:
         return self.database.ask(
             lambda run: (
                 details.read(run, account_id, month, position),
+                details.count(run, account_id, month),
+            )
+        )
+
+    def details_page(
+        self, account_id: str, month: str, position: int, most: int
+    ) -> tuple[list[CallDetail], int]:
+        """Return up to `most` (100 or fewer) calls from `position` on, and how many there are."""
+        details = self._details
+        if details is None:
+            return [], 0
+        return self.database.ask(
+            lambda run: (
+                details.page(run, account_id, month, position, most),
                 details.count(run, account_id, month),
             )
         )

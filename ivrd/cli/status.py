@@ -35,7 +35,7 @@ def status(config_file: Path, as_json: bool) -> None:
             "calls": f"{calls['now']} now, {calls['total']} ended",
             "ended by": counted(calls["ended_by"]),
             "notes": counted(calls["notes"]),
-            "billing": ", ".join(str(billing[key]) for key in ("state", "why") if billing.get(key)),
+            "billing": billing_told(billing, told["billing_outage"]),
             "counted": counted({name: n for name, n in told["counters"].items() if n}),
         }
     )
@@ -44,6 +44,18 @@ def status(config_file: Path, as_json: bool) -> None:
         ("card", "driver", "channels", "state", "reason"),
         [(c["name"], c["driver"], c["channels"], c["state"], c["reason"]) for c in told["cards"]],
     )
+
+
+def billing_told(billing: dict[str, Any], outage: dict[str, Any] | None) -> str:
+    """Return how the billing database is, since when, and what there is to say of its outage."""
+    told = f"{billing['state']} since {billing['since']}"
+    if outage is None:
+        return told
+    lookups = f"{outage['failed']:,} lookup{'' if outage['failed'] == 1 else 's'} failed"
+    if outage["until"] is None:
+        return f"{told}: {outage['why']}; {lookups}, tried again at {outage['next_try']}"
+    gone = f"was {outage['state']} for {duration(outage['lasted_s'])} until {outage['until']}"
+    return f"{told}; {gone}: {outage['why']}; {lookups}"
 
 
 @click.command()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, delete, insert, literal, select
+from sqlalchemy import Connection, delete, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from ivrd.control.aside import Aside
@@ -22,15 +22,14 @@ LIMIT_S = 4.0
 """How long a database may take before it counts as away."""
 
 
-_ANY = select(literal(1))
-
-
 @dataclass(frozen=True, slots=True)
 class Check:
     """One thing that must be there, and why it is not."""
 
     ok: bool
     why: str = ""
+    since: str | None = None
+    """Since when it is so, where that is known."""
 
 
 class Health:
@@ -50,6 +49,7 @@ class Health:
                 billing, store = await asyncio.gather(
                     self._try(self._ask_billing), self._try(self._write_store)
                 )
+                billing = self._with_outage(billing)
                 self._found = {"card": self._card(), "billing": billing, "store": store}
                 self._until_s = time.monotonic() + KEPT_S
             return self._found
@@ -77,7 +77,18 @@ class Health:
         return Check(ok=True)
 
     def _ask_billing(self) -> None:
-        self._daemon.parts.reader.database.ask(lambda run: run(_ANY, {}))
+        self._daemon.parts.reader.database.probe()
+
+    def _with_outage(self, billing: Check) -> Check:
+        """Say since when and why: of a database that answers while some lookups fail, too."""
+        outage = self._daemon.billing.outage_view()
+        if outage is None or outage["until"]:
+            return billing
+        why = (
+            f"the billing database is {outage['state']}: {outage['why']};"
+            f" {outage['failed']} lookups failed, tried again at {outage['next_try']}"
+        )
+        return Check(billing.ok, why, outage["since"])
 
     def _write_store(self) -> None:
         """Write a row and take it away again, in one transaction: the disk has to take both."""
@@ -96,4 +107,8 @@ class Health:
 def as_json(checks: dict[str, Check]) -> dict[str, object]:
     """Return what /readyz says."""
     ready = all(check.ok for check in checks.values())
-    return {"ready": ready, "checks": {name: asdict(check) for name, check in checks.items()}}
+    return {"ready": ready, "checks": {name: _told(check) for name, check in checks.items()}}
+
+
+def _told(check: Check) -> dict[str, object]:
+    return {name: value for name, value in asdict(check).items() if name != "since" or value}

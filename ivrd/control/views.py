@@ -95,6 +95,7 @@ def status_view(daemon: Daemon) -> dict[str, Any]:
             "notes": dict(daemon.tally.notes),
         },
         "billing": daemon.billing.view(),
+        "billing_outage": daemon.billing.outage_view(),
         "dunning": daemon.outbound.view() if daemon.outbound else None,
         "counters": dict(counters),
     }

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ivrd.billing.breaker import Breaker
-from ivrd.billing.database import translated
+from ivrd.billing.driver_errors import translated
 from ivrd.billing.mapping import BillingMapping
 from ivrd.billing.month_tables import of_month
 from ivrd.billing.reader import BillingReader
