@@ -1,4 +1,4 @@
-"""Call details (详细话单), one call by its position."""
+"""Call details (详细话单): one call by its position, or a page of them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from ivrd.billing.statements import Fields, MonthQuery, Source, as_key
 from ivrd.billing.tables import BillingMapping, DetailTable
 from ivrd.billing.values import Pattern, clock_time_of, instant_of, number
 from ivrd.errors import BillingError
+
+PAGE = 100
+"""Calls that are read in one go, at most."""
 
 
 class Details:
@@ -43,15 +46,16 @@ class Details:
             same = (source.is_account(part.account), *source.is_month(part.month))
             return source.select(fields.columns, *same, limit=None)
 
-        def row(source: Source) -> Select[Any]:
+        def rows(source: Source, most: int) -> Select[Any]:
             order = [source.value(Column(column=name)) for name in part.order]
             skip = bindparam("skip", type_=Integer(), required=False)
-            return every(source).order_by(*order).limit(1).offset(skip)
+            return every(source).order_by(*order).limit(most).offset(skip)
 
         def count(source: Source) -> Select[Any]:
             return select(func.count()).select_from(every(source).subquery())
 
-        self._row = MonthQuery(mapping, part, part.month, row)
+        self._row = MonthQuery(mapping, part, part.month, lambda source: rows(source, 1))
+        self._page = MonthQuery(mapping, part, part.month, lambda source: rows(source, PAGE))
         self._count = MonthQuery(mapping, part, part.month, count)
         self._kind = mapping.account.id.type
 
@@ -82,9 +86,20 @@ class Details:
             return None
         account = as_key(account_id, self._kind)
         rows = self._row.rows(run, month, account=account, skip=position - 1)
-        if not rows:
-            return None
-        row, started = rows[0], self._started(rows[0])
+        return self._detail(rows[0], position) if rows else None
+
+    def page(
+        self, run: Run, account_id: str, month: str, position: int, most: int
+    ) -> list[CallDetail]:
+        """Return up to `most` calls, no more than `PAGE`, from `position` on; oldest first."""
+        if position < 1:
+            return []
+        account = as_key(account_id, self._kind)
+        rows = self._page.rows(run, month, account=account, skip=position - 1) or ()
+        return [self._detail(row, position + n) for n, row in enumerate(rows[:most])]
+
+    def _detail(self, row: Any, position: int) -> CallDetail:
+        started = self._started(row)
         return CallDetail(
             position=position,
             area_code=self._area(row) or "",

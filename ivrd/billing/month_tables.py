@@ -58,3 +58,9 @@ def months_until(month: str, count: int) -> list[str]:
     """Return `count` months ``"YYYY-MM"``, the last of them `month`, newest first."""
     last = int(month[:4]) * 12 + int(month[5:7]) - 1
     return [f"{n // 12:04}-{n % 12 + 1:02}" for n in range(last, last - count, -1)]
+
+
+def months_between(first: str, last: str) -> list[str]:
+    """Return the months from `first` to `last`, both ``"YYYY-MM"``, newest first."""
+    count = int(last[:4]) * 12 + int(last[5:7]) - int(first[:4]) * 12 - int(first[5:7]) + 1
+    return months_until(last, count)
