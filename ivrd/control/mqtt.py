@@ -1,25 +1,26 @@
 """The bus: every line's state, events and counters on an MQTT broker, and commands from it.
 
 What happens in the daemon is put into an `Outbox`, which takes as long with a broker as without
-one. All traffic is in tasks of its own. Broker away: states wait as they are, events up to a
-bound; when it is back, every state is sent anew.
+one. What waits goes to a process that speaks MQTT (`ivrd.control.mqtt_courier`). Broker away:
+states wait as they are, events up to a bound; when it is back, every state is sent anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterator, Mapping
+import math
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from typing import Any
 
-import aiomqtt
 import structlog
 
 from ivrd.control import bus_words
 from ivrd.control.aside import Aside
-from ivrd.control.broker import QOS, BackOff, Broker, to_json
+from ivrd.control.broker import BackOff, Broker
 from ivrd.control.bus_words import LineStates, Topics, ended, news
 from ivrd.control.mqtt_commands import Commands
+from ivrd.control.mqtt_courier import ANSWER_S, BrokerAway, Courier
 from ivrd.control.outbox import Item, Outbox
 from ivrd.control.progress import Progress
 from ivrd.daemon import Daemon
@@ -28,7 +29,7 @@ from ivrd.errors import IvrdError, arose_at
 from ivrd.line import Line
 from ivrd.records import CallRecord
 
-AT_ONCE = 10
+AT_ONCE = 64
 """Messages that may be on their way to the broker at a time."""
 
 SWEEP_S = 1.0
@@ -60,6 +61,8 @@ class Bus:
         self.topics = Topics(table.prefix, daemon.config.node.name)
         self._more = asyncio.Event()
         self.outbox = Outbox(table.events, self._more.set)
+        self._courier = Courier(self._has_come)
+        self._flying: dict[int, Item] = {}
         self.connected = False
         self.sent = 0
         self.connections = 0
@@ -84,7 +87,7 @@ class Bus:
         daemon = self._daemon
         self._states = LineStates(daemon)
         self._aside = Aside()
-        self._commands = Commands(daemon, self.topics, self._broker, self._aside, self.tell)
+        self._commands = Commands(daemon, self.topics, self._courier, self._aside, self.tell)
         self._billing = daemon.billing.state
         self._sweep()
         daemon.listeners.add(self._line_changed)
@@ -119,6 +122,7 @@ class Bus:
         await asyncio.wait({main}, timeout=STOP_S if self.connected else AWAY_STOP_S)
         main.cancel()
         await asyncio.gather(main, *others, return_exceptions=True)
+        await self._courier.close()
         self._aside.close()
         _log.info("mqtt_stopped", sent=self.sent, dropped=self.outbox.dropped,
                   not_sent=len(self.outbox))  # fmt: skip
@@ -221,11 +225,12 @@ class Bus:
         will = bus_words.status(self._daemon, online=False, why="connection lost")
         while not self._stopping.is_set():
             try:
-                async with self._broker.client(self.topics.status, will) as client:
-                    await self._serve(client)
+                await self._courier.connect(self._broker.link(self.topics.status, will))
+                await self._serve(self._courier)
+            except BrokerAway as error:
+                why = str(error)
             except Exception as error:  # whatever it is, it is tried again
-                expected = isinstance(error, aiomqtt.MqttError | OSError)
-                why = str(error) if expected else f"{type(error).__name__} at {arose_at(error)}"
+                why = f"{type(error).__name__} at {arose_at(error)}"
             else:
                 return
             finally:
@@ -241,23 +246,23 @@ class Bus:
                 async with asyncio.timeout(pause_s):
                     await self._stopping.wait()
 
-    async def _serve(self, client: aiomqtt.Client) -> None:
+    async def _serve(self, courier: Courier) -> None:
         """Bring the broker up to date, then send and receive; returns when the bus stops."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 await self._campaigns_read.wait()
         if self._campaigns_read.is_set():
-            await self._commands.forget_strangers(client, self._retained())
-        await self._publish_status(client, online=True)
-        await self._commands.subscribe(client)
+            await self._commands.forget_strangers(self._retained())
+        self._tell_status(courier, online=True)
+        await self._commands.subscribe()
         self.connected = True
         self.connections += 1
         self._told_away = ""
         self._back_off.worked()
         _log.info("mqtt_connected", broker=self._broker.name, waiting=len(self.outbox))
         self._send_all_again()
-        sender = asyncio.create_task(self._send(client), name="mqtt sender")
-        receiver = asyncio.create_task(self._commands.receive(client), name="mqtt receiver")
+        sender = asyncio.create_task(self._send(courier), name="mqtt sender")
+        receiver = asyncio.create_task(self._commands.receive(), name="mqtt receiver")
         try:
             await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -285,56 +290,66 @@ class Bus:
             _log.warning("mqtt_events_dropped", events=lost)
             self.tell({"event": "events_dropped", "events": lost})
 
-    async def _send(self, client: aiomqtt.Client) -> None:
-        """Send what waits; when the bus stops, say so last of all and return."""
-        flying: dict[asyncio.Task[None], Item] = {}
+    async def _send(self, courier: Courier) -> None:
+        """Send what waits; when the bus stops, say so last of all and part."""
+        lost = asyncio.create_task(courier.lost.wait(), name="mqtt lost")
+        lost.add_done_callback(lambda _: self._more.set())
+        until_s = math.inf
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None) as limit:
-                    while len(self.outbox) or flying or not self._stopping.is_set():
-                        if self._stopping.is_set() and limit.when() is None:
-                            limit.reschedule(asyncio.get_running_loop().time() + FLUSH_S)
-                        self._more.clear()
-                        self._send_some(client, flying)
-                        await self._more.wait()
-                        self._acknowledged(flying)
-            await self._publish_status(client, online=False, why="stopped")
+            while not self._stopping.is_set() or len(self.outbox) or self._flying:
+                if courier.lost.is_set():
+                    raise BrokerAway(courier.why)
+                if self._stopping.is_set():
+                    until_s = min(until_s, _now_s() + FLUSH_S)
+                if _now_s() >= until_s:
+                    break
+                self._more.clear()
+                self._send_some(courier)
+                await self._look_again(courier)
+            self._tell_status(courier, online=False, why="stopped")
+            await courier.part()
         finally:
-            for task in flying:
-                task.cancel()
-            await asyncio.gather(*flying, return_exceptions=True)
-            self.outbox.put_back(item for task, item in flying.items() if not _worked(task))
+            lost.cancel()
+            self.outbox.put_back(self._flying.values())
+            self._flying.clear()
 
-    def _send_some(self, client: aiomqtt.Client, flying: dict[asyncio.Task[None], Item]) -> None:
+    def _send_some(self, courier: Courier) -> None:
         """Send as much as may be on its way at a time."""
-        for item in self.outbox.take(AT_ONCE - len(flying)):
-            task = asyncio.create_task(_publish(client, item))
-            task.add_done_callback(lambda _: self._more.set())
-            flying[task] = item
+        for item in self.outbox.take(AT_ONCE - len(self._flying)):
+            try:
+                number = courier.send(item.topic, item.payload, retain=item.retain)
+            except (TypeError, ValueError) as error:  # else it would be tried for ever
+                _log.error("mqtt_not_sent", topic=item.topic, kind=type(error).__name__)
+            else:
+                self._flying[number] = item
 
-    def _acknowledged(self, flying: dict[asyncio.Task[None], Item]) -> None:
-        """Forget what the broker has. Raises what kept something from it, which is kept then."""
-        for task in [task for task in flying if task.done()]:
-            task.result()
-            del flying[task]
-            self.sent += 1
+    async def _look_again(self, courier: Courier) -> None:
+        """Wait until there is something to do; what is on its way has to arrive some time."""
+        before = self.sent
+        patience_s = None if not self._flying else ANSWER_S
+        if self._stopping.is_set():
+            patience_s = FLUSH_S
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._more.wait()
+        except TimeoutError:
+            if self.sent == before and not self._stopping.is_set():
+                courier.hangs()
 
-    async def _publish_status(self, client: aiomqtt.Client, *, online: bool, why: str = "") -> None:
+    def _has_come(self, numbers: Iterable[int]) -> None:
+        """Forget what the broker has."""
+        for number in numbers:
+            if self._flying.pop(number, None) is not None:
+                self.sent += 1
+        self._more.set()
+
+    def _tell_status(self, courier: Courier, *, online: bool, why: str = "") -> None:
         payload = bus_words.status(self._daemon, online=online, why=why)
-        await client.publish(self.topics.status, to_json(payload), qos=QOS, retain=True)
+        courier.send(self.topics.status, payload, retain=True)
 
 
-async def _publish(client: aiomqtt.Client, item: Item) -> None:
-    try:
-        payload = to_json(item.payload)
-    except (TypeError, ValueError) as error:  # else it would be tried for ever
-        _log.error("mqtt_not_sent", topic=item.topic, kind=type(error).__name__)
-        return
-    await client.publish(item.topic, payload, qos=QOS, retain=item.retain)
-
-
-def _worked(task: asyncio.Task[None]) -> bool:
-    return not task.cancelled() and task.exception() is None
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @contextlib.contextmanager

@@ -8,21 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import aiomqtt
 import structlog
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from pydantic import ValidationError
 
 from ivrd.control.aside import Aside
-from ivrd.control.broker import QOS, Broker, to_json
 from ivrd.control.bus_words import VERSION, Topics
+from ivrd.control.mqtt_courier import Courier, Message
+from ivrd.control.mqtt_helper import LONGEST
 from ivrd.control.orders import ORDERS, Giver, Order
 from ivrd.daemon import Daemon
 from ivrd.errors import ControlError, IvrdError, ProblemsError, arose_at, nearest
-
-LONGEST = 16_384
-"""Bytes that a command may have."""
 
 _REFUSED = 128
 """Reason codes from this one on are failures (MQTT 5 §2.4)."""
@@ -46,51 +41,51 @@ class Commands:
         self,
         daemon: Daemon,
         topics: Topics,
-        broker: Broker,
+        courier: Courier,
         aside: Aside,
         tell: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._daemon = daemon
         self._topics = topics
-        self._broker = broker
+        self._courier = courier
         self._aside = aside
         self._tell = tell
         self._on = bool(daemon.config.mqtt and daemon.config.mqtt.commands)
 
-    async def subscribe(self, client: aiomqtt.Client) -> None:
-        """Ask the broker for commands, if any are to be taken."""
+    async def subscribe(self) -> None:
+        """Ask the broker for commands, if any are to be taken. Raises `BrokerAway`."""
         if self._on:
-            await _subscribe(client, f"{self._topics.commands}+", QOS)
+            await self._subscribe(f"{self._topics.commands}+")
 
-    async def forget_strangers(self, client: aiomqtt.Client, own: set[str]) -> None:
+    async def forget_strangers(self, own: set[str]) -> None:
         """Take back retained states of lines and campaigns that there are no more.
 
         A broker sends what it retains right after the subscription; so what has come when the
-        subscription is over is all that is looked at.
+        subscription is over is all that is looked at. Raises `BrokerAway`.
         """
-        messages = client.messages
         strangers = set()
         for base in (self._topics.lines, self._topics.campaigns):
-            await _subscribe(client, f"{base}+", 0)
-            await client.unsubscribe(f"{base}+")
-            for _ in range(len(messages)):
-                message = await anext(messages)
-                if message.retain and message.payload and message.topic.value not in own:
-                    strangers.add(message.topic.value)
+            await self._subscribe(f"{base}+")
+            await self._courier.unsubscribe(f"{base}+")
+            while not self._courier.messages.empty():
+                message = self._courier.messages.get_nowait()
+                if message.retain and message.payload and message.topic not in own:
+                    strangers.add(message.topic)
         for topic in sorted(strangers):
-            await client.publish(topic, b"", qos=QOS, retain=True)
+            self._courier.send(topic, None, retain=True)
         if strangers:
             _log.info("mqtt_states_taken_back", topics=sorted(strangers))
 
-    async def receive(self, client: aiomqtt.Client) -> None:
-        """Carry out commands until the connection ends, which raises `MqttError`."""
-        async for message in client.messages:
-            name = message.topic.value.removeprefix(self._topics.commands)
-            if self._on and name != message.topic.value:
-                await self._command(client, name, message)
+    async def receive(self) -> None:
+        """Carry out commands, one after the other, until cancelled."""
+        while True:
+            message = await self._courier.messages.get()
+            name = message.topic.removeprefix(self._topics.commands)
+            if self._on and name != message.topic:
+                await self._command(name, message)
 
-    async def _command(self, client: aiomqtt.Client, name: str, message: aiomqtt.Message) -> None:
-        reply = self._reply_to(message.payload, message.properties)
+    async def _command(self, name: str, message: Message) -> None:
+        reply = self._reply_to(message)
         by, answer = await self._answer(name, message.payload, retained=message.retain)
         known = name if name in ORDERS else "unknown"
         if answer["ok"]:
@@ -102,9 +97,12 @@ class Commands:
             told = {"v": VERSION, "command": name[:100], **answer}
             if reply.correlation is not None:
                 told["correlation"] = reply.correlation
-            await client.publish(
-                reply.topic, to_json(told), qos=QOS, properties=self._properties(reply)
-            )
+            self._courier.send(reply.topic, told, correlation=reply.data)
+
+    async def _subscribe(self, topic: str) -> None:
+        for code in await self._courier.subscribe(topic):
+            if code >= _REFUSED:
+                _log.error("mqtt_subscription_refused", topic=topic, code=code)
 
     async def _answer(
         self, name: str, payload: bytes, *, retained: bool
@@ -126,13 +124,12 @@ class Commands:
             return by, {"ok": False, "error": f"a fault in ivrd itself: {kind}", "problems": []}
         return by, {"ok": True, "result": result}
 
-    def _reply_to(self, payload: bytes, properties: Properties | None) -> Reply:
+    def _reply_to(self, message: Message) -> Reply:
         """Return where the reply goes, whatever else is wrong with the command."""
-        topic: str | None = getattr(properties, "ResponseTopic", None)
-        data: bytes | None = getattr(properties, "CorrelationData", None)
+        topic = message.response
         body: Any = None
         with suppress(ValueError, RecursionError):
-            body = json.loads(payload[:LONGEST])
+            body = json.loads(message.payload[:LONGEST])
         fields = body if isinstance(body, dict) else {}
         correlation = fields.get("correlation")
         topic = topic or fields.get("reply_to")
@@ -140,14 +137,9 @@ class Commands:
             if topic is not None:
                 _log.warning("mqtt_no_reply", why="no topic that a reply may go to")
             topic = None
-        return Reply(topic, data, correlation if isinstance(correlation, str) else None)
-
-    def _properties(self, reply: Reply) -> Properties | None:
-        if not self._broker.is_5 or reply.data is None:
-            return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
-        properties.CorrelationData = reply.data
-        return properties
+        return Reply(
+            topic, message.correlation, correlation if isinstance(correlation, str) else None
+        )
 
 
 def _read(name: str, payload: bytes, *, retained: bool, stopping: bool) -> Order:
@@ -161,7 +153,7 @@ def _read(name: str, payload: bytes, *, retained: bool, stopping: bool) -> Order
         hint = f"; did you mean {near!r}?" if near else f"; there are {', '.join(ORDERS)}"
         raise ControlError(f"no command {name[:100]!r}{hint}")
     if len(payload) > LONGEST:
-        raise ControlError(f"a command of {len(payload)} bytes; expected {LONGEST} at most")
+        raise ControlError(f"a command of more than {LONGEST} bytes")
     model = ORDERS[name][0]
     try:
         return model.model_validate_json(payload or b"{}")
@@ -190,10 +182,3 @@ def _can_be_replied_to(topic: str, topics: Topics) -> bool:
     return bool(topic) and not bad and (
         not topic.startswith(base) or topic.startswith(f"{base}reply/")
     )  # fmt: skip
-
-
-async def _subscribe(client: aiomqtt.Client, name: str, qos: int) -> None:
-    for code in await client.subscribe(name, qos):
-        value = code if isinstance(code, int) else code.value
-        if value >= _REFUSED:
-            _log.error("mqtt_subscription_refused", topic=name, code=value)

@@ -17,6 +17,7 @@ import aiomqtt
 import pytest
 
 from ivrd.control.mqtt import Bus
+from ivrd.control.mqtt_courier import Courier
 from ivrd.control.views import lines_view
 from ivrd.daemon import Daemon
 from ivrd.records import CallRecord
@@ -165,9 +166,9 @@ async def test_events_beyond_the_bound_are_dropped_counted_and_told(
     assert bus.outbox.states <= 8 + 2  # one a line at most, the status and the counters
     heard, serve = asyncio.Event(), bus._serve  # noqa: SLF001 - nothing is said before it is heard
 
-    async def later(client: aiomqtt.Client) -> None:
+    async def later(courier: Courier) -> None:
         await heard.wait()
-        await serve(client)
+        await serve(courier)
 
     monkeypatch.setattr(bus, "_serve", later)
     await broker.start()
