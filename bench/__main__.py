@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import bus, claims, day, dry_run, events, live, occupancy
+from bench import bus, claims, day, dry_run, events, live, modems, occupancy
 
 MEASURES = {
     "events": events.measure,
@@ -17,6 +17,7 @@ MEASURES = {
     "occupancy": occupancy.measure,
     "dry_run": dry_run.measure,
     "bus": bus.measure,
+    "modems": modems.measure,
 }
 
 

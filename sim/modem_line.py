@@ -59,6 +59,8 @@ class LineTiming:
     """What follows special information tones, before fast busy."""
     key_s: float = 0.1
     """How long a key is held."""
+    key_heard_s: float = 0.04
+    """From the beginning of a key until it is recognised (ITU-T Q.24: 40 ms at most)."""
     key_gap_s: float = 0.06
 
 
@@ -101,7 +103,7 @@ class LineEnd(Protocol):
         """Be there when the far end answers. No modem notices that, only that ringback ceases."""
 
     def on_key(self, key: str, held_s: float) -> None:
-        """Recognise the beginning of a key, that is held for so long."""
+        """Recognise a key, that is held for so long from now on."""
 
 
 class ModemLine:
@@ -247,7 +249,10 @@ class ModemLine:
         start_s = max(now_s, self._keys_until_s)
         self._keys_until_s = start_s + timing.key_s + timing.key_gap_s
         self._told_watch("key", {"key": key})
-        self._after(start_s - now_s, lambda: self._modem.on_key(key, timing.key_s))
+        heard_s = min(timing.key_heard_s, timing.key_s)
+        self._after(
+            start_s - now_s + heard_s, lambda: self._modem.on_key(key, timing.key_s - heard_s)
+        )
 
     def far_hang_up(self, leg: Leg) -> None:
         """Take the far end's hanging up."""
