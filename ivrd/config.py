@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from ivrd import resources
 from ivrd.card import MAX_CHANNELS
 from ivrd.errors import ConfigError, Problem, nearest
+from ivrd.import_settings import ImportTable, Mode, import_problems
 from ivrd.records import Role
 from ivrd.toml_file import TomlFile
 from ivrd.toml_model import problems_of
@@ -106,10 +107,14 @@ class Enquiry(_Table):
 
 
 class Billing(_Table):
-    """[billing]: where the bills are; `mapping` is a file, or the name of a ready profile."""
+    """[billing]: where the bills are; `mapping` is a file, or the name of a ready profile.
 
-    mapping: str
-    url: str
+    In stand-alone mode they are in ivrd's own file, and [import] says where they come from.
+    """
+
+    mode: Mode = "network"
+    mapping: str = ""
+    url: str = ""
     password_env: str | None = None
     password_file: Path | None = None
     threads: int = Field(4, ge=1, le=64)
@@ -257,6 +262,7 @@ class Config(_Table):
     node: Node = Node()  # type: ignore[call-arg]  # every field has a default
     enquiry: Enquiry
     billing: Billing
+    import_: ImportTable | None = Field(None, alias="import")
     card: list[CardTable] = Field(min_length=1)
     lines: list[LinesTable] = Field(default_factory=list)
     dial: Dial | None = None
@@ -313,14 +319,27 @@ class Config(_Table):
 
     @property
     def mapping(self) -> Path:
-        """The billing mapping: a file, or a ready profile by its name."""
-        named = self._at(Path(self.billing.mapping))
-        return resources.PROFILES / f"{self.billing.mapping}.toml" if not named.suffix else named
+        """The operator's billing mapping: a file, or a ready profile by its name."""
+        said = self.import_.mapping if self.import_ else self.billing.mapping
+        named = self._at(Path(said))
+        return resources.PROFILES / f"{said}.toml" if not named.suffix else named
+
+    @property
+    def billing_file(self) -> Path | None:
+        """The billing file of ivrd's own, in stand-alone mode alone."""
+        return self.data / "billing.db" if self.import_ else None
 
     @property
     def billing_url(self) -> str:
         """The billing database's URL, a relative SQLite file taken from the folder of ivrd.toml."""
+        if self.billing_file is not None:
+            return f"sqlite:///{self.billing_file.absolute()}"
         return self._database(self.billing.url)
+
+    @property
+    def import_url(self) -> str | None:
+        """The URL of the database that is imported."""
+        return self._database(self.import_.url) if self.import_ and self.import_.url else None
 
     @property
     def store_url(self) -> str:
@@ -395,6 +414,7 @@ def load_config(path: Path) -> Config:
         *_test_list(config, file),
         *_mqtt(config, file),
         *_log(config, file),
+        *import_problems(config.billing.mode, file.data["billing"], config.import_, file),
     ]
     if problems:
         raise ConfigError(problems)

@@ -1,0 +1,135 @@
+"""What is imported from: a database that a mapping reads, in one consistent state, row by row."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from ivrd.billing.columns import Column, Condition
+from ivrd.billing.database import Database, Statement
+from ivrd.billing.driver_errors import translated
+from ivrd.billing.engine import DEADLINE
+from ivrd.billing.statements import MonthQuery, Source
+from ivrd.billing.tables import BillingMapping, MonthTable, Table
+
+BATCH = 5000
+"""Rows that are in memory at once."""
+
+_SNAPSHOTS = {"postgresql": "REPEATABLE READ", "mysql": "REPEATABLE READ",
+              "mariadb": "REPEATABLE READ"}  # fmt: skip
+"""How servers give one state to all statements; others give one to each statement."""
+
+
+class Origin:
+    """A billing database that is read whole. Every method raises `BillingError`.
+
+    `row` is the column with the number of each row in its file, where the source is files;
+    `named` says how a table is told to people.
+    """
+
+    def __init__(
+        self,
+        mapping: BillingMapping,
+        engine: Engine,
+        row: str | None = None,
+        named: Callable[[str], str] = str,
+    ) -> None:
+        self.mapping, self.engine, self.row, self.named = mapping, engine, row, named
+        self._aside = Database(engine)
+        self._connection: Connection | None = None
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold one state of the database for all that is read meanwhile."""
+        name = self.engine.dialect.name
+        with contextlib.ExitStack() as stack:
+            with self._translated():
+                connection = stack.enter_context(self.engine.connect())
+                if name in _SNAPSHOTS:
+                    connection = connection.execution_options(isolation_level=_SNAPSHOTS[name])
+                elif name == "sqlite":
+                    connection.exec_driver_sql("BEGIN")
+                    stack.callback(connection.exec_driver_sql, "ROLLBACK")
+            self._connection = connection
+            yield
+
+    def source(self, part: Table, month: str | None) -> Source:
+        """Return a table to select from, of a month where it has one each month."""
+        if self.row is not None:  # named among the conditions, it can be selected
+            where = {**part.where, self.row: Condition(null=False)}
+            part = part.model_copy(update={"where": where})
+        return Source(self.mapping, part, month=month)
+
+    @property
+    def row_columns(self) -> list[Column]:
+        """The column with the number of a row, if there is one."""
+        return [Column(column=self.row)] if self.row else []
+
+    def has_month(self, part: MonthTable, month: str) -> bool:
+        """Return whether the table of a month is there."""
+        if not part.monthly:
+            return True
+
+        def any_row(source: Source) -> Select[Any]:
+            return source.select([part.account], limit=1)
+
+        probe = MonthQuery(self.mapping, part, None, any_row)
+        return self._aside.ask(lambda run: probe.rows(run, month)) is not None
+
+    def count(self, query: Select[Any], values: Mapping[str, object]) -> int:
+        """Return how many rows a statement has."""
+        counted = select(func.count()).select_from(query.order_by(None).subquery())
+        with self._translated():
+            return int(self._open.execute(counted, dict(values)).scalar_one())
+
+    def batches(
+        self, query: Select[Any], values: Mapping[str, object]
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield the rows of a statement, some thousands at a time; few are ever in memory."""
+        statement = Statement(query, self.engine.dialect)
+        with self._translated():
+            cursor = self._cursor()
+            try:
+                cursor.execute(statement.sql, statement.parameters(values))
+                while rows := cursor.fetchmany(BATCH):
+                    yield rows
+            finally:
+                cursor.close()
+
+    def _cursor(self) -> Any:
+        """Return a cursor of the driver's own that brings rows as they are asked for.
+
+        SQLAlchemy's rows would cost as much again as reading them does.
+        """
+        connection = self._open.connection
+        if DEADLINE in connection.info:
+            connection.info[DEADLINE].begin()
+        dialect = self.engine.dialect
+        if dialect.name == "postgresql":
+            return connection.cursor("ivrd_import")
+        if dialect.name in {"mysql", "mariadb"}:
+            cursors = import_module(f"{dialect.loaded_dbapi.__name__}.cursors")
+            return connection.cursor(cursors.SSCursor)
+        cursor: Any = connection.cursor()
+        cursor.arraysize = BATCH
+        return cursor
+
+    @property
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("not opened")
+        return self._connection
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Let errors of the source out as ours, without private data."""
+        driver: type[Exception] = self.engine.dialect.loaded_dbapi.Error
+        try:
+            yield
+        except (SQLAlchemyError, driver, OSError) as error:
+            raise translated(error) from None
