@@ -14,9 +14,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from ivrd import resources
+from ivrd.api_settings import ApiTable, api_problems
 from ivrd.card import MAX_CHANNELS
 from ivrd.errors import ConfigError, Problem, nearest
 from ivrd.import_settings import ImportTable, Mode, import_problems
+from ivrd.listen_address import ListenAddress
 from ivrd.records import Role
 from ivrd.toml_file import TomlFile
 from ivrd.toml_model import problems_of
@@ -25,7 +27,6 @@ TEST_CALL = "test_call"
 """The flow of a test call."""
 
 _RANGES = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?(,\s*\d+\s*(-\s*\d+\s*)?)*\Z")
-_PORT = re.compile(r"[0-9]{1,5}")
 _NUMBER = re.compile(r"\+?[0-9]{1,15}")
 """What can be dialled: in full as in ITU-T E.164, or as the exchange at hand has it."""
 
@@ -65,13 +66,6 @@ def _dialled(number: str) -> str:
     if not _NUMBER.fullmatch(number):
         raise ValueError(f"{number!r} is no telephone number; write it as +8657188610001 or 6001")
     return number
-
-
-def _listen(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not _PORT.fullmatch(port) or int(port) > 65535:
-        raise ValueError(f"{text!r} is no address to listen on; write it as 127.0.0.1:9170")
-    return text
 
 
 Ranges = Annotated[str, AfterValidator(_ranges)]
@@ -212,13 +206,7 @@ class Mqtt(_Table):
 class Metrics(_Table):
     """[metrics]: where Prometheus and health checks ask; without it nobody can."""
 
-    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9170"
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of `listen`."""
-        host, _, port = self.listen.rpartition(":")
-        return host.removeprefix("[").removesuffix("]"), int(port)
+    listen: ListenAddress = "127.0.0.1:9170"
 
 
 class Log(_Table):
@@ -270,6 +258,7 @@ class Config(_Table):
     store: StoreTable = StoreTable()
     mqtt: Mqtt | None = None
     metrics: Metrics | None = None
+    api: ApiTable | None = None
     log: Log = Log()  # type: ignore[call-arg]  # as above
     places: Places = Places()
     _path: Path = PrivateAttr(default=Path("ivrd.toml"))
@@ -415,6 +404,7 @@ def load_config(path: Path) -> Config:
         *_mqtt(config, file),
         *_log(config, file),
         *import_problems(config.billing.mode, file.data["billing"], config.import_, file),
+        *(api_problems(config.api, config.billing.threads, file) if config.api else ()),
     ]
     if problems:
         raise ConfigError(problems)
@@ -428,8 +418,8 @@ def _cards(config: Config, file: TomlFile) -> Iterator[Problem]:
             yield file.problem(("card", index, "name"), f"{card.name!r} is taken", rule="twice")
         seen.add(card.name)
     for key in {"proof", "last_digits_of"} & set(file.data["enquiry"]):
-        # called persons are asked for it too, where a campaign confirms by digits
-        if config.enquiry.disclosure == "checked" or config.dunning is not None:
+        # called persons are asked for it too, where a campaign confirms by digits; and clients
+        if config.enquiry.disclosure == "checked" or config.dunning or config.api:
             continue
         yield file.problem(("enquiry", key), "is asked for only where callers are checked",
                            expected='disclosure = "checked"', rule="no-use")  # fmt: skip

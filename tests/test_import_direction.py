@@ -13,7 +13,7 @@ TOP = Path(__file__).resolve().parent.parent
 LAYERS = (
     # the vocabulary; nothing else of ours below it
     ("ivrd.errors", "ivrd.events", "ivrd.commands", "ivrd.clock", "ivrd.resources",
-     "ivrd.toml_file", "ivrd.toml_model"),
+     "ivrd.toml_file", "ivrd.toml_model", "ivrd.listen_address"),
     ("ivrd.card",),
     ("ivrd.flow",),
     ("ivrd.call",),
@@ -25,7 +25,7 @@ LAYERS = (
     ("ivrd.billing",),
     ("ivrd.store",),
     ("ivrd.enquiry", "ivrd.dunning"),
-    ("ivrd.runner", "ivrd.import_settings", "ivrd.config", "ivrd.own_store",
+    ("ivrd.runner", "ivrd.api_settings", "ivrd.import_settings", "ivrd.config", "ivrd.own_store",
      "ivrd.dunning_settings", "ivrd.assembly"),
     ("ivrd.trial", "ivrd.outbound"),
     ("ivrd.daemon", "ivrd.simulation", "ivrd.rehearsal"),

@@ -1,12 +1,17 @@
-"""What a daemon shows beyond this machine: the bus and the metrics, where ivrd.toml has them."""
+"""What a daemon shows beyond this machine: the bus, metrics and the JSON interface, where asked."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ivrd.daemon import Daemon
+from ivrd.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ivrd.control.api import ApiServer
+    from ivrd.control.listener import Listeners
     from ivrd.control.metrics_server import MetricsServer
     from ivrd.control.mqtt import Bus
 
@@ -18,22 +23,54 @@ class Outside:
     """
 
     def __init__(self, daemon: Daemon) -> None:
+        config = daemon.config
         self._bus: Bus | None = None
+        self._listeners: Listeners | None = None
         self._metrics: MetricsServer | None = None
-        # who wants neither does not load them
-        if daemon.config.mqtt is not None:
+        self._api: ApiServer | None = None
+        # who wants none of them does not load them
+        if config.mqtt is not None:
             from ivrd.control.mqtt import Bus  # noqa: PLC0415 - as above
 
             self._bus = Bus(daemon)
-        if daemon.config.metrics is not None:
+        if config.metrics is not None or config.api is not None:
+            from ivrd.control.listener import Listeners  # noqa: PLC0415 - as above
+
+            self._listeners = Listeners()
+            try:
+                self._share(daemon, self._listeners)
+            except ConfigError as error:
+                at = [one if one.file else replace(one, file=config.path) for one in error.problems]
+                raise ConfigError(at) from None
+
+    def _share(self, daemon: Daemon, listeners: Listeners) -> None:
+        """Make what is asked over HTTP, each part on the address that it names."""
+        metrics, api = daemon.config.metrics, daemon.config.api
+        if api is not None:
+            from ivrd.control.api import ApiServer  # noqa: PLC0415 - as above
+            from ivrd.control.api_live import Live  # noqa: PLC0415 - as above
+
+            live = Live(daemon.config, api, time.monotonic)
+            at = listeners.at("api.listen", api.listen, live.tls)
+            self._api = ApiServer(daemon, api, live, at)
+        if metrics is not None:
             from ivrd.control.metrics_server import MetricsServer  # noqa: PLC0415 - as above
 
-            self._metrics = MetricsServer(daemon, self._bus)
+            at = listeners.at("metrics.listen", metrics.listen)
+            self._metrics = MetricsServer(daemon, at, self._bus)
+        if self._metrics is not None and self._api is not None:
+            from ivrd.control.api_metrics import ApiMetrics  # noqa: PLC0415 - as above
+
+            self._api.on_done = ApiMetrics(self._metrics.registry).done
 
     async def start(self) -> None:
         """Start, once the daemon has. Raises `ControlError` where nobody can listen."""
         if self._metrics is not None:
-            await self._metrics.start()
+            self._metrics.start()
+        if self._api is not None:
+            self._api.start()
+        if self._listeners is not None:
+            await self._listeners.start()
         if self._bus is not None:
             await self._bus.start()
 
@@ -41,5 +78,7 @@ class Outside:
         """Stop, after the daemon; safe to repeat."""
         if self._bus is not None:
             await self._bus.stop()
+        if self._listeners is not None:
+            await self._listeners.stop()
         if self._metrics is not None:
-            await self._metrics.stop()
+            self._metrics.stop()

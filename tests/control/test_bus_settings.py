@@ -11,6 +11,7 @@ import pytest
 from ivrd.config import load_config
 from ivrd.control.broker import Broker
 from ivrd.errors import ConfigError
+from ivrd.listen_address import host_and_port
 from tests.control.conftest import Running, until
 from tests.control.mosquitto import Mosquitto, retained
 from tests.test_config import GOOD
@@ -74,7 +75,7 @@ def test_port_follows_tls_and_addresses_may_be_of_ipv6(tmp_path: Path) -> None:
         assert config.mqtt is not None
         assert config.metrics is not None
         ports.append(Broker(config, config.mqtt, {}).port)
-        assert config.metrics.address == ("::1", 9170)
+        assert host_and_port(config.metrics.listen) == ("::1", 9170)
     assert ports == [1883, 8883]
 
 

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ivrd.config import load_config
 from ivrd.control.health import Health
+from ivrd.control.listener import Listener
 from ivrd.control.metrics_server import MetricsServer
 from ivrd.control.run import run_daemon
 from ivrd.daemon import Daemon
@@ -25,7 +26,6 @@ from ivrd.errors import ControlError
 from ivrd.store.switches import all_switches
 from sim.party import Party
 from tests.control.conftest import card_of, daemon_with, until
-from tests.control.mosquitto import free_port
 from tests.test_watch_stream import SETTINGS
 
 METRICS = '\n[metrics]\nlisten = "127.0.0.1:{port}"\n'
@@ -35,13 +35,14 @@ DUNNING = '\n[dunning]\ncaller_id = "170"\n'
 class Watched:
     """A daemon with its listener, and what it answers."""
 
-    def __init__(self, daemon: Daemon, server: MetricsServer) -> None:
+    def __init__(self, daemon: Daemon, server: MetricsServer, port: int) -> None:
         self.daemon = daemon
         self.server = server
+        self.port = port
 
     async def get(self, path: str, **headers: str) -> tuple[int, str]:
         """Return status and text of an answer."""
-        url = f"http://127.0.0.1:{self.server.port}{path}"
+        url = f"http://127.0.0.1:{self.port}{path}"
         async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
             return answer.status, await answer.text()
 
@@ -72,14 +73,19 @@ def billing(sample_db: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def watched(billing: Path) -> AsyncIterator[Watched]:
-    settings = SETTINGS.format(db=billing) + METRICS.format(port=free_port()) + DUNNING
+    settings = SETTINGS.format(db=billing) + DUNNING
+    listener = Listener("metrics.listen", "127.0.0.1:0")
     made: list[MetricsServer] = []
-    async with daemon_with(settings, lambda daemon: made.append(MetricsServer(daemon))) as daemon:
-        await made[0].start()
+    async with daemon_with(
+        settings, lambda daemon: made.append(MetricsServer(daemon, listener))
+    ) as daemon:
+        made[0].start()
+        await listener.start()
         try:
-            yield Watched(daemon, made[0])
+            yield Watched(daemon, made[0], listener.port)
         finally:
-            await made[0].stop()
+            await listener.stop()
+            made[0].stop()
 
 
 async def test_calls_events_and_lookups_are_counted(watched: Watched) -> None:

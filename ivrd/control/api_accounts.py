@@ -1,0 +1,60 @@
+"""How the JSON interface comes to an account: found as calls find it, proven as on the phone."""
+
+from __future__ import annotations
+
+from ivrd.assembly import Parts
+from ivrd.billing.entities import Account
+from ivrd.control.api_clients import Client
+from ivrd.control.api_problems import ApiProblem
+from ivrd.control.api_words import FindAccount
+from ivrd.enquiry import U_DOWN, U_SLOW, local_number
+from ivrd.errors import BillingDown, BillingSlow
+from ivrd.events import U_OK
+
+_NOT_PROVEN = (
+    "no such account, or not its proof; after some wrong proofs an account is locked for a while"
+)
+"""Said in all three cases: who has no proof learns not even whether a number is an account's."""
+
+
+def find_account(parts: Parts, client: Client, asked: FindAccount) -> str:
+    """Return the id of the account; blocking, to be called in a thread of lookups.
+
+    Wrong proofs are counted with those that callers key. Raises `ApiProblem`, `BillingError`, and
+    `StoreError` where a proof cannot be counted.
+    """
+    must_prove = client.accounts == "proven"
+    if must_prove and asked.proof is None:
+        raise ApiProblem("not-proven", _NOT_PROVEN)
+    account = _found(parts, asked)
+    if account is not None and not client.sees(account.id):
+        account = None
+    if account is None:
+        raise ApiProblem("not-proven", _NOT_PROVEN) if must_prove else ApiProblem("no-account")
+    if asked.proof is not None:
+        _prove(parts, account.id, asked.proof)
+    return account.id
+
+
+def _found(parts: Parts, asked: FindAccount) -> Account | None:
+    reader, node = parts.reader, parts.config.node
+    if asked.id is not None:
+        return reader.account(asked.id)
+    if asked.agreement is not None:
+        return reader.find_by_agreement(asked.agreement)
+    number = asked.phone or ""
+    found = reader.find_by_phone(number)
+    local = local_number(number, node.country_code, node.area_code.lstrip("0"))
+    if found is not None or local in {number, ""}:
+        return found
+    return reader.find_by_phone(local)
+
+
+def _prove(parts: Parts, account_id: str, proof: str) -> None:
+    answer = parts.registry["check_proof"].do({"account": account_id, "proof": proof})
+    if answer.event == U_SLOW:
+        raise BillingSlow("no answer in time")
+    if answer.event == U_DOWN:
+        raise BillingDown("the billing data cannot be reached")
+    if answer.event != U_OK:
+        raise ApiProblem("not-proven", _NOT_PROVEN)

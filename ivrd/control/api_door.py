@@ -1,0 +1,52 @@
+"""Who may ask, and how often: tokens, rates, and wrong tokens and proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from ivrd.control.api_clients import Client, Clients, client_of
+from ivrd.control.api_problems import ApiProblem
+from ivrd.control.api_rate import Limiter, Rate
+
+WRONG_PROOFS = Rate(60, 3600.0)
+"""Wrong proofs of one client; those of one account are counted together with the phone's."""
+
+
+class Door:
+    """Lets clients in. A valid token passes whatever else comes from its address."""
+
+    def __init__(self, wrong_tokens_a_minute: int, monotonic: Callable[[], float]) -> None:
+        self._wrong_tokens = Rate(wrong_tokens_a_minute, 60.0)
+        self._limiter = Limiter(monotonic)
+
+    def who(self, token: str, clients: Clients, remote: str) -> str:
+        """Return whose token it is. Raises `ApiProblem`; wrong ones count for `remote`."""
+        name = client_of(clients, token)
+        if name is None:
+            raise self.refused("token-refused", remote)
+        return name
+
+    def refused(self, code: str, remote: str) -> ApiProblem:
+        """Count a request without a valid token, and return what is said to it."""
+        wait_s = self._limiter.take(f"address {remote}", self._wrong_tokens)
+        return ApiProblem("too-many-tokens", retry_s=wait_s) if wait_s else ApiProblem(code)
+
+    def enter(self, name: str, client: Client, now: datetime) -> None:
+        """Count a request of a client. Raises `ApiProblem` where it may not ask now."""
+        wait_s = self._limiter.take(f"client {name}", Rate.parse(client.rate))
+        if wait_s:
+            raise ApiProblem("too-often", f"this client may ask {client.rate}", retry_s=wait_s)
+        if client.over(now):
+            raise ApiProblem("token-expired")
+
+    def may_prove(self, name: str) -> None:
+        """Raise `ApiProblem` where a client has brought too many wrong proofs."""
+        wait_s = self._limiter.wait_s(f"proofs {name}", WRONG_PROOFS)
+        if wait_s:
+            what = f"more than {WRONG_PROOFS.count} wrong proofs within an hour"
+            raise ApiProblem("too-often", what, retry_s=wait_s)
+
+    def not_proven(self, name: str) -> None:
+        """Count a wrong proof."""
+        self._limiter.take(f"proofs {name}", WRONG_PROOFS)
