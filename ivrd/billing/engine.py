@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool
 from ivrd.billing.silence import KEEPALIVE, keep_alive, psycopg_connect
 from ivrd.errors import ConfigError, Problem, nearest
 
-CONNECT_S = 3
+CONNECT_S = 2
 """Seconds to wait for a connection to a server."""
 
 _SILENT_S = 0.5

@@ -178,8 +178,8 @@ class Outages:
     # -- what people are shown -----------------------------------------------------------------
 
     @property
-    def state(self) -> State:
-        """How the billing database is."""
+    def state(self) -> str:
+        """How the billing database is: up, slow or down."""
         latest = self._latest
         return latest.state if self.on and latest else "up"
 

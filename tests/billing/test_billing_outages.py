@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -81,11 +82,21 @@ def fails(reader: BillingReader, kind: type[BillingError], said: str) -> None:
         reader.bill("100001", LAST)
     assert isinstance(caught.value, BillingDown) == (kind is BillingDown)
     assert PASSWORD not in str(caught.value)
+    told = reader.database.outages.outage_view()
+    assert told is not None
+    assert reader.database.outages.state == ("down" if kind is BillingDown else "slow")
+    assert said in told["why"] or said == "breaker", "the status says why, in the same words"
+    assert datetime.fromisoformat(told["since"]).utcoffset() == timedelta(hours=8)
+    assert told["failed"] >= 1
+    assert told["next_try"]
 
 
 def works(reader: BillingReader) -> None:
     with in_time():
         assert isinstance(reader.bill("100001", LAST), Bill)
+    told = reader.database.outages.outage_view()
+    assert reader.database.outages.state == "up"
+    assert told is None or told["lasted_s"] >= 0
 
 
 @contextmanager
@@ -149,6 +160,47 @@ def test_a_server_that_is_down_is_told_at_once_and_the_breaker_closes_by_itself(
     now = 10.0
     works(reader)
     assert not reader.database.breaker.open
+    told = reader.database.outages.outage_view()
+    assert told
+    assert told["failed"] == 5, "those that the breaker refused, too"
+
+
+def test_an_outage_ends_without_a_caller_when_what_failed_is_tried_again(
+    server: BillingServer, owner_url: str, open_reader: Callable[..., BillingReader]
+) -> None:
+    now = 0.0
+    reader = open_reader(Breaker(lambda: now, failures=1, open_s=10))
+    works(reader)
+    quote = '"' if server.kind == "postgresql" else "`"
+    table = f"{quote}TB_ZHANGDAN{quote}"
+    change(owner_url, f"ALTER TABLE {table} RENAME TO gone")
+    fails(reader, BillingDown, "no such table")
+    now = 9.9
+    reader.database.try_again()
+    change(owner_url, f"ALTER TABLE gone RENAME TO {table}")
+    assert reader.database.outages.state == "down", "it was not its time yet"
+    now = 10.0
+    reader.database.try_again()
+    assert not reader.database.breaker.open
+    assert reader.database.outages.state == "up"
+    works(reader)
+
+
+def test_what_is_tried_again_in_vain_does_not_stop_what_serves(
+    server: BillingServer, owner_url: str, open_reader: Callable[..., BillingReader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("ivrd.billing.outages.RETRY_S", 0.0)
+    monkeypatch.setattr("ivrd.billing.outages.RETRY_MOST_S", 0.0)
+    reader = open_reader(Breaker(time.monotonic, failures=2))
+    with held(owner_url, server, "TB_ZHANGDAN"):
+        fails(reader, BillingSlow, "not done in time")
+        for _ in range(4):
+            reader.database.try_again()
+        assert reader.find_by_phone("88610001"), "the breaker did not open"
+        assert reader.database.outages.state == "slow"
+    reader.database.try_again()
+    assert reader.database.outages.state == "up"
 
 
 def test_connections_that_were_broken_are_made_again_unnoticed(
