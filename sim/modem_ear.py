@@ -105,29 +105,28 @@ class Ear:
         while self._rest:
             if len(self._rest) < BLOCK and not final:
                 return
-            match = self._match()
-            if match is None:
+            matches = self._matches()
+            if not final and any(self._goes_on(match) for match in matches):
+                return
+            # within a stream no file is cut: only its end can cut one
+            fitting = [match for match in matches if match.whole or self._goes_on(match)]
+            best = max(fitting or matches, key=lambda m: (m.samples, m.whole), default=None)
+            if best is None:
                 self._skip()
-            elif match.samples == len(self._rest) and match.samples < match.prompt.samples:
-                if not final:
-                    return  # it goes on
-                self._note(match)
             else:
-                self._note(match)
+                self._note(best)
 
-    def _match(self) -> Recognised | None:
-        """Return the prompt that fits furthest, and how far; of equals the one that is whole."""
+    def _matches(self) -> list[Recognised]:
+        """Return the prompts that can begin here, and how far each fits."""
         rest = bytes(self._rest)
-        best: Recognised | None = None
-        for samples, prompt in self.vocabulary.beginning_with(rest[:BLOCK]):
-            length = _common(rest, samples)
-            whole = length == prompt.samples
-            if best is None or (length, whole) > (
-                best.samples,
-                best.samples == best.prompt.samples,
-            ):
-                best = Recognised(self._at, prompt, length)
-        return best
+        return [
+            Recognised(self._at, prompt, _common(rest, samples))
+            for samples, prompt in self.vocabulary.beginning_with(rest[:BLOCK])
+        ]
+
+    def _goes_on(self, match: Recognised) -> bool:
+        """Whether all that came belongs to this prompt, and more of it may come."""
+        return match.samples == len(self._rest) and not match.whole
 
     def _note(self, match: Recognised) -> None:
         self.found.append(match)

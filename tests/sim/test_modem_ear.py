@@ -1,0 +1,67 @@
+"""What the far end of an emulated modem understands of ivrd's own voice files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.modem.samples import Coding
+from ivrd.cli.modem import vocabulary
+from ivrd.commands import Prompt
+from ivrd.resources import PROMPTS
+from sim.modem_ear import Ear, Vocabulary
+
+FILES, BEGINS = vocabulary(PROMPTS)
+KNOWN = Vocabulary(FILES, Coding.UNSIGNED_8, begins=BEGINS)
+MANDARIN = [prompt for prompt in FILES if prompt.path.parent.parent.name == "zh-CN"]
+SPOKEN = [prompt for prompt in MANDARIN if prompt.text]
+PAUSES = [prompt for prompt in MANDARIN if not prompt.text]
+
+
+def heard(stream: bytes, piece: int) -> Ear:
+    """Return an ear that has heard a stream, so many samples at a time."""
+    ear = Ear(KNOWN)
+    for start in range(0, len(stream), piece):
+        ear.hear(stream[start : start + piece])
+    ear.end()
+    return ear
+
+
+def texts(prompts: Sequence[Prompt]) -> list[str]:
+    """Return what is said: two files that sound alike say the same."""
+    return [prompt.text for prompt in prompts if prompt.text]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(SPOKEN), st.sampled_from([None, *PAUSES])), max_size=12),
+    st.sampled_from([37, 160, 800, 5000]),
+)
+def test_any_row_of_voice_files_is_heard_word_by_word(
+    row: list[tuple[Prompt, Prompt | None]], piece: int
+) -> None:
+    said = [prompt for pair in row for prompt in pair if prompt]
+    ear = heard(b"".join(map(KNOWN.coded, said)), piece)
+    assert texts([one.prompt for one in ear.found]) == texts(said)
+    assert ear.unknown == 0
+    assert all(one.whole for one in ear.found)
+
+
+def test_the_same_file_again_and_again_behind_a_pause_is_heard_as_often() -> None:
+    by_id = {prompt.id: prompt for prompt in MANDARIN}
+    said = [by_id[name] for name in (*["d_8"] * 4, "pause_short", *["d_9"] * 4, "pause_short")]
+    ear = heard(b"".join(map(KNOWN.coded, said)), 160)
+    assert texts([one.prompt for one in ear.found]) == ["八"] * 4 + ["九"] * 4
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_file_that_was_cut_is_heard_as_far_as_it_came(share: float) -> None:
+    by_id = {prompt.id: prompt for prompt in MANDARIN}
+    samples = KNOWN.coded(by_id["enter_month"])
+    kept = round(len(samples) * share)
+    ear = heard(KNOWN.coded(by_id["welcome"]) + samples[:kept], 160)
+    first, cut = ear.found
+    assert (first.prompt.id, first.whole) == ("welcome", True)
+    assert (cut.prompt.id, cut.samples, cut.whole) == ("enter_month", kept, False)
