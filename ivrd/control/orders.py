@@ -1,4 +1,4 @@
-"""What can be ordered from afar: the same acts as on the command line, checked and on record.
+"""What can be ordered by the bus and on the control socket: the same acts, checked, on record.
 
 Every order that changes anything leaves a row in the audit trail, in the transaction of the act
 where the act is the store's own, else before it is done.
@@ -121,21 +121,36 @@ async def _lines(giver: Giver, _: Order) -> Any:
     return lines_view(giver.daemon)
 
 
-async def _reload(giver: Giver, _: Order) -> Any:
+async def reload(giver: Giver) -> dict[str, Any]:
+    """Let flows and voice files be read again, on record. Raises `IvrdError`: why not."""
     await giver.intend("reload", {})
     return await giver.daemon.reload()
 
 
+async def start_enquiry(giver: Giver, lines: list[int]) -> dict[str, Any]:
+    """Let lines answer callers, on record. Raises `IvrdError`: why not."""
+    giver.known(lines)
+    await giver.intend("enquiry.start", {"lines": lines})
+    return {"lines": giver.daemon.set_enquiry(lines, stopped=False)}
+
+
+async def stop_enquiry(giver: Giver, lines: list[int], *, now: bool) -> dict[str, Any]:
+    """Let lines answer no more, on record; `now` ends calls too. Raises `IvrdError`: why not."""
+    giver.known(lines)
+    await giver.intend("enquiry.stop", {"lines": lines, "now": now})
+    return {"lines": giver.daemon.set_enquiry(lines, stopped=True, now=now)}
+
+
+async def _reload(giver: Giver, _: Order) -> Any:
+    return await reload(giver)
+
+
 async def _start_enquiry(giver: Giver, order: OfLines) -> Any:
-    giver.known(order.lines)
-    await giver.intend("enquiry.start", {"lines": order.lines})
-    return {"lines": giver.daemon.set_enquiry(order.lines, stopped=False)}
+    return await start_enquiry(giver, order.lines)
 
 
 async def _stop_enquiry(giver: Giver, order: StopLines) -> Any:
-    giver.known(order.lines)
-    await giver.intend("enquiry.stop", {"lines": order.lines, "now": order.now})
-    return {"lines": giver.daemon.set_enquiry(order.lines, stopped=True, now=order.now)}
+    return await stop_enquiry(giver, order.lines, now=order.now)
 
 
 async def _start_dunning(giver: Giver, order: StartDunning) -> Any:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import pwd
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
+from ivrd.control.aside import Aside
 from ivrd.control.dial import dial
+from ivrd.control.orders import Giver, reload, start_enquiry, stop_enquiry
 from ivrd.control.phone import phone
 from ivrd.control.views import line_view, lines_view, status_view
 from ivrd.daemon import Daemon
@@ -29,6 +33,11 @@ STATUS_S = 5.0
 """How often a watch brings the daemon's status."""
 
 DAEMON = web.AppKey("daemon", Daemon)
+ASIDE = web.AppKey("aside", Aside)
+"""Where rows of the audit trail are written."""
+
+_PEER = struct.Struct("3i")
+"""Process, user and group at the other end of a socket: SO_PEERCRED of unix(7)."""
 
 _dumps = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -56,6 +65,7 @@ class ControlServer:
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._listening = False
+        self._aside: Aside | None = None
 
     def check_free(self) -> None:
         """Take away a socket that is left over.
@@ -73,6 +83,7 @@ class ControlServer:
     async def start(self) -> None:
         """Listen. Raises `ControlError` where another daemon listens already, or nobody can."""
         self.check_free()
+        self._aside = self._runner.app[ASIDE] = Aside(threads=1)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +100,8 @@ class ControlServer:
     async def stop(self) -> None:
         """Stop listening; safe to repeat."""
         await self._runner.cleanup()
+        if self._aside is not None:
+            self._aside.close()
         if self._listening:
             self._listening = False
             self._path.unlink(missing_ok=True)
@@ -130,7 +143,20 @@ async def _lines(request: web.Request) -> web.Response:
 
 
 async def _reload(request: web.Request) -> web.Response:
-    return _json(await request.app[DAEMON].reload())
+    return _json(await reload(_giver(request)))
+
+
+def _giver(request: web.Request) -> Giver:
+    """Return whose order this is: the system says which user is at the other end."""
+    by = "control"
+    end = request.transport.get_extra_info("socket") if request.transport else None
+    if end is not None:
+        _, user, _ = _PEER.unpack(end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+        try:
+            by = pwd.getpwuid(user).pw_name
+        except KeyError:
+            by = f"uid {user}"
+    return Giver(request.app[DAEMON], request.app[ASIDE], by)
 
 
 async def _start_lines(request: web.Request) -> web.Response:
@@ -150,8 +176,10 @@ async def _set_lines(request: web.Request, *, stopped: bool) -> web.Response:
     if not (isinstance(numbers, list) and all(type(n) is int for n in numbers)
             and isinstance(now, bool)):  # fmt: skip
         raise ControlError('expected {"lines": [1, 2], "now": false}')
-    changed = request.app[DAEMON].set_enquiry(numbers, stopped=stopped, now=now)
-    return _json({"lines": changed})
+    giver = _giver(request)
+    if stopped:
+        return _json(await stop_enquiry(giver, numbers, now=now))
+    return _json(await start_enquiry(giver, numbers))
 
 
 async def _dunning_lines(request: web.Request) -> web.Response:
