@@ -60,7 +60,7 @@ def write_sample(
         raise ValueError(f"a sample has 1 to 120 months, not {months}")
     if file.exists():
         raise FileExistsError(f"{file} exists already")
-    tables: SchemaTables = _SCHEMAS[layout](today, last_month_ready)
+    tables: SchemaTables = LAYOUTS_AND_SCHEMAS[layout](today, last_month_ready)
     for subscriber, bills in _everybody(today, seed, accounts, months):
         tables.add(subscriber, bills)
     tables.add_runs([month_back(today, back) for back in range(months, 0, -1)])
@@ -238,4 +238,8 @@ class _Narrow(SchemaTables):
         """Add nothing: in this schema a month is ready when it has bills."""
 
 
-_SCHEMAS: dict[Layout, type[SchemaTables]] = {"wide": _Wide, "narrow": _Narrow, "monthly": Monthly}
+LAYOUTS_AND_SCHEMAS: dict[Layout, type[SchemaTables]] = {
+    "wide": _Wide,
+    "narrow": _Narrow,
+    "monthly": Monthly,
+}

@@ -21,8 +21,9 @@ _START_S = 30.0
 class MariaServer:
     """A running server; its administrator has the name `ivrd` and no password."""
 
-    def __init__(self, programs: tuple[Path, Path], folder: Path) -> None:
+    def __init__(self, programs: tuple[Path, Path], folder: Path, buffer_mb: int = 64) -> None:
         self._install, self._daemon = programs
+        self._buffer_mb = buffer_mb
         self._folder = folder
         # mariadbd refuses to run as root
         self._as: dict[str, Any] = {}
@@ -53,7 +54,8 @@ class MariaServer:
                 f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-name-resolve",
                 f"--socket={self._folder / 'socket'}", f"--log-error={self._folder / 'log'}",
                 f"--pid-file={self._folder / 'pid'}", "--character-set-server=utf8mb4",
-                "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
+                "--innodb-flush-log-at-trx-commit=2",
+                f"--innodb-buffer-pool-size={self._buffer_mb}M",
             ],
             cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._as,
         )  # fmt: skip
@@ -70,6 +72,13 @@ class MariaServer:
         """Stop at once, as a crash would."""
         if self._process:
             self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def shut_down(self) -> None:
+        """Stop in order: what was written is whole in its files."""
+        if self._process:
+            self._process.terminate()
             self._process.wait()
             self._process = None
 
