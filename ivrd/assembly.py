@@ -13,10 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ivrd.billing.breaker import Breaker
-from ivrd.billing.check import check_billing
-from ivrd.billing.engine import engine_from
-from ivrd.billing.mapping import BillingMapping, load_mapping
 from ivrd.billing.reader import BillingReader
+from ivrd.billing.tables import BillingMapping
 from ivrd.card import Ability
 from ivrd.config import Config
 from ivrd.dunning.actions import FACTS as DUNNING_FACTS
@@ -24,7 +22,7 @@ from ivrd.dunning.actions import dunning_actions
 from ivrd.dunning.gate import Gate
 from ivrd.dunning_settings import LEASE_S, gate_of, reminder_settings
 from ivrd.enquiry import EnquirySettings, enquiry_actions
-from ivrd.errors import ConfigError, FlowError, MappingError, Problem, PromptError, nearest
+from ivrd.errors import FlowError, MappingError, Problem, PromptError, nearest
 from ivrd.events import Json
 from ivrd.flow.actions import Registry
 from ivrd.flow.check import check_flow
@@ -34,6 +32,7 @@ from ivrd.flow.spec import Flow
 from ivrd.own_store import open_own_store
 from ivrd.prompts import Voices
 from ivrd.service import Actions, Service
+from ivrd.stand_alone import check_data, open_data, read_mapping
 from ivrd.store.engine import Store
 from ivrd.store.lockout import StoreLockout
 
@@ -90,10 +89,10 @@ def assemble(config: Config, now: Callable[[], datetime], store: Store | None = 
     Raises `ProblemsError` for whatever people wrote wrong, `StoreError` where the store cannot be
     opened. A billing database that cannot be reached is a warning: calls say so until it is back.
     """
-    mapping = load_mapping(config.mapping)
+    mapping = read_mapping(config)
     reader = open_billing(config, mapping)
     voices = load_voices(config, mapping)
-    check = check_billing(mapping, reader.database.engine)
+    check = check_data(config, mapping, reader.database.engine)
     wrong = [problem for problem in check.problems if problem.rule != "down"]
     if wrong:
         raise MappingError(wrong)
@@ -120,24 +119,12 @@ def assemble(config: Config, now: Callable[[], datetime], store: Store | None = 
 
 
 def open_billing(config: Config, mapping: BillingMapping) -> BillingReader:
-    """Return a reader on the billing database; no connection is made yet."""
-    billing = config.billing
-    try:
-        engine = engine_from(
-            config.billing_url,
-            password_env=billing.password_env,
-            password_file=config.password_file,
-            time_limit_s=billing.limit_s,
-            connections=billing.threads,
-        )
-    except ConfigError as error:
-        keyed = [
-            replace(problem, file=config.path, key=f"billing.{problem.key}")
-            for problem in error.problems
-        ]
-        raise ConfigError(keyed) from None
+    """Return a reader on the billing data, by the mapping that `read_mapping` gives."""
     return BillingReader(
-        mapping, engine, Breaker(time.monotonic), now=lambda: datetime.now(config.zone)
+        mapping,
+        open_data(config),
+        Breaker(time.monotonic),
+        now=lambda: datetime.now(config.zone),
     )
 
 

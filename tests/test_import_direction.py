@@ -26,7 +26,7 @@ LAYERS = (
     ("ivrd.store",),
     ("ivrd.enquiry", "ivrd.dunning"),
     ("ivrd.runner", "ivrd.api_settings", "ivrd.import_settings", "ivrd.config", "ivrd.own_store",
-     "ivrd.dunning_settings", "ivrd.assembly"),
+     "ivrd.dunning_settings", "ivrd.stand_alone", "ivrd.assembly"),
     ("ivrd.trial", "ivrd.outbound"),
     ("ivrd.daemon", "ivrd.simulation", "ivrd.rehearsal"),
     ("ivrd.control",),

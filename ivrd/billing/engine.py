@@ -64,9 +64,13 @@ def engine_from(
     password_file: Path | None = None,
     time_limit_s: float = 2.0,
     connections: int = 4,
+    held: bool = False,
     environment: Mapping[str, str] = os.environ,
 ) -> Engine:
     """Return a read-only engine for `url`; no connection is made yet.
+
+    `held`, for a SQLite file: all are made now and kept, so that this file is read on, whatever
+    takes its place.
 
     A password never stands in the URL: it comes from the environment variable `password_env`,
     or from `password_file`, which only its owner may read (mode 0600 or 0400). A statement may
@@ -95,7 +99,7 @@ def engine_from(
             max_overflow=0,
             pool_timeout=time_limit_s,
             # a SQLite file that was replaced by a newer copy is noticed within a minute
-            pool_recycle=60 if parsed.get_backend_name() == "sqlite" else 1800,
+            pool_recycle=-1 if held else 60 if parsed.get_backend_name() == "sqlite" else 1800,
             pool_reset_on_return=None,
         )
     except ImportError:
@@ -103,6 +107,9 @@ def engine_from(
         expected = f"pip install '{_PACKAGES[_driver_of(parsed)]}'"
         raise ConfigError([Problem(what, key="url", expected=expected, rule="driver")]) from None
     _limit_statements(engine, time_limit_s)
+    if held:
+        for one in [engine.connect() for _ in range(connections)]:
+            one.close()
     return engine
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from ivrd.assembly import load_voices
-from ivrd.billing.check import Check, check_billing
+from ivrd.billing.check import Check
 from ivrd.billing.entities import Bill
-from ivrd.billing.mapping import load_mapping
 from ivrd.cli.output import EXIT_NO, json_option, print_json, print_problems, problem_json
 from ivrd.cli.service import billing_reader
 from ivrd.cli.settings import settings
 from ivrd.commands import Say
 from ivrd.errors import PromptError
 from ivrd.prompts import Voices
+from ivrd.stand_alone import check_data, read_mapping
 
 
 @click.group()
@@ -34,9 +34,9 @@ def check(ctx: click.Context, as_json: bool) -> None:
     bill is shown as text, with the account's number masked.
     """
     config = settings(ctx.obj)
-    mapping = load_mapping(config.mapping)
+    mapping = read_mapping(config)
     with billing_reader(config) as reader:
-        found = check_billing(mapping, reader.database.engine)
+        found = check_data(config, mapping, reader.database.engine)
     spoken: dict[str, str] = {}
     try:
         voices = load_voices(config, mapping)

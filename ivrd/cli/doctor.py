@@ -18,8 +18,6 @@ from typing import Any, TypeAlias
 import click
 
 from ivrd.assembly import load_voices
-from ivrd.billing.check import check_billing
-from ivrd.billing.mapping import load_mapping
 from ivrd.cli.doctor_service import clock_look, log_look, service_look, user_look
 from ivrd.cli.output import EXIT_NO, json_option, print_json
 from ivrd.cli.service import billing_reader, enquiry_flow
@@ -30,6 +28,7 @@ from ivrd.config import CardTable, Config
 from ivrd.daemon import CARDS
 from ivrd.errors import IvrdError, PromptError
 from ivrd.prompts import check_prompts
+from ivrd.stand_alone import check_data, read_mapping
 from ivrd.synthesised import outdated
 
 DOCTORS = "ivrd.doctors"
@@ -129,11 +128,11 @@ def _prompts(config: Config) -> Look:
 
 def _billing(config: Config) -> Look:
     with billing_reader(config) as reader:
-        check = check_billing(load_mapping(config.mapping), reader.database.engine)
+        check = check_data(config, read_mapping(config), reader.database.engine)
     told = "\n".join(str(problem) for problem in (*check.problems, *check.warnings))
     if check.problems:
         return False, told
-    return (None, told) if check.warnings else (True, f"{config.billing.mapping} fits the database")
+    return (None, told) if check.warnings else (True, f"{config.mapping.stem} fits the database")
 
 
 def _cards(config: Config) -> Look:
@@ -152,7 +151,7 @@ def _each_card(config: Config) -> Iterator[Finding]:
             continue
         check = f"card {card.name}"
         try:
-            prompts = load_voices(config, load_mapping(config.mapping)).prompts()
+            prompts = load_voices(config, read_mapping(config)).prompts()
             looks = asyncio.run(_examined(doctors[card.driver].load(), config, card, prompts))
         except IvrdError as error:
             looks = [(False, str(error))]

@@ -17,7 +17,6 @@ from ivrd.assembly import (
     open_billing,
     prove_test_call,
 )
-from ivrd.billing.mapping import load_mapping
 from ivrd.billing.reader import BillingReader
 from ivrd.config import TEST_CALL, Config
 from ivrd.errors import ConfigError, Problem
@@ -25,6 +24,7 @@ from ivrd.flow.actions import Registry
 from ivrd.flow.machine import FlowMachine
 from ivrd.flow.spec import Flow
 from ivrd.prompts import Voices
+from ivrd.stand_alone import read_mapping
 
 DUNNING = "dunning"
 """The name of the flow of a reminder, as a line's log tells it."""
@@ -45,7 +45,7 @@ def with_flow(config: Config, file: Path | None) -> Config:
 @contextmanager
 def billing_reader(config: Config) -> Iterator[BillingReader]:
     """Give a reader on the billing database, and close it after."""
-    reader = open_billing(config, load_mapping(config.mapping))
+    reader = open_billing(config, read_mapping(config))
     try:
         yield reader
     finally:
@@ -54,7 +54,7 @@ def billing_reader(config: Config) -> Iterator[BillingReader]:
 
 def voices_of(config: Config) -> Voices:
     """Return the voice library of ivrd.toml. Raises `ProblemsError`."""
-    return load_voices(config, load_mapping(config.mapping))
+    return load_voices(config, read_mapping(config))
 
 
 def enquiry_flow(config: Config) -> Flow:
@@ -78,7 +78,7 @@ def flow_in(config: Config, file: Path | None) -> Flow:
 
 def _at_hand(config: Config) -> tuple[Registry, Voices]:
     """Return the actions and voices with which a flow is proved."""
-    mapping = load_mapping(config.mapping)
+    mapping = read_mapping(config)
     with billing_reader(config) as reader:
         registry = actions_of(config, reader, lambda: datetime.now(config.zone))
     return registry, load_voices(config, mapping)
@@ -109,7 +109,7 @@ class Machines:
 
     def _loaded(self, flow: str) -> FlowMachine:
         if flow == TEST_CALL:
-            voices = load_voices(self._config, load_mapping(self._config.mapping))
+            voices = load_voices(self._config, read_mapping(self._config))
             return FlowMachine(prove_test_call(self._config, voices))
         if flow == DUNNING and dunning_file(self._config).exists():
             return FlowMachine(dunning_flow(self._config))

@@ -20,7 +20,7 @@ from typing import Any
 
 from ivrd.billing.columns import KeyColumn
 from ivrd.billing.tables import ArrearsTable, BillingMapping, NarrowBill, Table, UnpaidBills
-from ivrd.errors import BillingDown
+from ivrd.errors import BillingDown, Problem
 
 UNREADABLE = "unreadable"
 """Stands for a value that does not fit: no amount, no date and no time is so written."""
@@ -170,3 +170,27 @@ def read_about(file: Path) -> About | None:
         return About(**{**said, "months": tuple(said["months"])})
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise BillingDown(f"{file} is no billing file of ivrd's ({type(error).__name__})") from None
+
+
+def seen(file: Path) -> tuple[int, int, int] | None:
+    """Return what tells a file from the next in its place; None where there is none."""
+    try:
+        told = file.stat()
+    except OSError:
+        return None
+    return told.st_ino, told.st_mtime_ns, told.st_size
+
+
+def unfit(file: Path, mapping: BillingMapping) -> Problem | None:
+    """Return why ivrd's own file does not serve the `mapping` that reads it, None where it does."""
+    try:
+        about = read_about(file)
+    except BillingDown as error:
+        return Problem(str(error), expected="one that `ivrd import` wrote", rule="down")
+    if about is None:
+        return Problem("no billing data was imported yet", file=file, expected="`ivrd import`",
+                       rule="down")  # fmt: skip
+    if about.shape != shape_of(mapping):
+        return Problem("the billing data was imported by another mapping", file=file,
+                       expected="`ivrd import`, which imports by this one", rule="down")  # fmt: skip
+    return None
