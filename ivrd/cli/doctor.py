@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import click
 
 from ivrd.assembly import load_voices
+from ivrd.cli.doctor_outside import broker_look, metrics_look
 from ivrd.cli.doctor_service import clock_look, log_look, service_look, user_look
 from ivrd.cli.output import EXIT_NO, json_option, print_json
 from ivrd.cli.service import billing_reader, enquiry_flow
@@ -230,4 +231,6 @@ _LOOKS: dict[str, Callable[[Config], Look]] = {
     "user": user_look,
     "clock": clock_look,
     "service": service_look,
+    "broker": broker_look,
+    "metrics": metrics_look,
 }
