@@ -1,4 +1,4 @@
-"""`ivrd billing check`: the mapping held against the live database."""
+"""`ivrd billing`: a mapping drafted, and held against the live database."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from ivrd.assembly import load_voices
 from ivrd.billing.check import Check
 from ivrd.billing.entities import Bill
+from ivrd.cli.billing_init import init, pointed
 from ivrd.cli.output import EXIT_NO, json_option, print_json, print_problems, problem_json
 from ivrd.cli.service import billing_reader
 from ivrd.cli.settings import settings
@@ -21,19 +22,32 @@ from ivrd.stand_alone import check_data, read_mapping
 
 @click.group()
 def billing() -> None:
-    """Check the billing mapping."""
+    """Draft and check the billing mapping."""
+
+
+billing.add_command(init)
 
 
 @billing.command()
+@click.option("--mapping", "mapping_file", metavar="FILE",
+              type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Another mapping than that of ivrd.toml.")  # fmt: skip
+@click.option("--url", help="Another database than that of ivrd.toml.")
+@click.option("--password-env", metavar="NAME", help="The environment variable of its password.")
+@click.option("--password-file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="The file of its password, of mode 0600.")  # fmt: skip
 @json_option
 @click.pass_context
-def check(ctx: click.Context, as_json: bool) -> None:
+def check(
+    ctx: click.Context, mapping_file: Path | None, url: str | None, password_env: str | None,
+    password_file: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Hold every table and column of the mapping against the database, and read one bill.
 
     Every item of a bill must have a name in each language, too. What a caller would hear of that
     bill is shown as text, with the account's number masked.
     """
-    config = settings(ctx.obj)
+    config = pointed(settings(ctx.obj), mapping_file, url, password_env, password_file)
     mapping = read_mapping(config)
     with billing_reader(config) as reader:
         found = check_data(config, mapping, reader.database.engine)
@@ -66,6 +80,8 @@ def check(ctx: click.Context, as_json: bool) -> None:
                 click.echo(f"  {line}")
             for lang, text in spoken.items():
                 click.echo(f"  {lang}: {text}")
+            if mapping_file is not None:
+                click.echo(f'next: in ivrd.toml, [billing] mapping = "{mapping_file.absolute()}"')
     if found.problems:
         ctx.exit(EXIT_NO)
 

@@ -1,0 +1,392 @@
+"""Where accounts are: the table that bills point at, and those beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+from typing import NamedTuple
+
+from ivrd.billing.draft import codes, looks
+from ivrd.billing.draft.findings import Draft, how_sure, merged, value_of
+from ivrd.billing.draft.links import LEAST as LEAST_LINK
+from ivrd.billing.draft.links import Link, Links
+from ivrd.billing.draft.roles import LEAST, Roles
+from ivrd.billing.draft.survey import Col, Survey, Tab
+
+_BESIDES = ("phone", "agreement", "password", "identity", "language", "consent", "product", "group")
+_MOST_JOINS = 4
+
+
+class Accounts(NamedTuple):
+    """The account table with its key, and the link by which bills were seen to point at it."""
+
+    table: Tab
+    id: Col
+    link: Link | None
+    score: float
+
+    @property
+    def integer(self) -> bool:
+        """Whether the key is a number in the database."""
+        return self.id.numeric
+
+
+class Context(NamedTuple):
+    """What is at hand while a draft is made."""
+
+    survey: Survey
+    roles: Roles
+    links: Links
+    draft: Draft
+
+
+def candidates(at: Context, bill: Tab) -> list[Accounts]:
+    """Return where the accounts of a table of bills may stand, the likeliest first."""
+    found = []
+    for other in at.survey.tables.values():
+        if other.monthly or not other.columns or other.name == bill.name:
+            continue
+        for link in at.links.between(bill, other)[:4]:
+            key = other.columns[link.to]
+            score = link.score + _worth(at, other, key)
+            found.append(Accounts(other, key, link, score))
+    for own in bill.columns.values():
+        # a list: one row for each account, with what it owes
+        if not bill.monthly and at.roles.of(own, "id") >= LEAST and bill.once(own.name):
+            phone = at.roles.best(bill, "phone")
+            if phone is not None:
+                found.append(Accounts(bill, own, None, 0.6 + at.roles.of(phone, "phone") / 2))
+    return sorted(found, key=lambda one: -one.score)
+
+
+def _worth(at: Context, table: Tab, key: Col) -> float:
+    """Return how well a table does for accounts, apart from the link."""
+    roles = at.roles
+    phone, agreement = roles.best(table, "phone"), roles.best(table, "agreement")
+    worth = 0.5 * roles.table(table, "account")
+    worth += 0.6 * (roles.of(phone, "phone") if phone else 0.0)
+    worth += 0.2 * (roles.of(agreement, "agreement") if agreement else 0.0)
+    worth += 0.1 * sum(roles.best(table, role) is not None for role in ("password", "identity"))
+    worth += 0.4 if table.unique(key.name) else 0.1 if table.once(key.name) else -0.5
+    worth -= 0.8 if roles.best(table, "month") else 0.0
+    worth -= 0.5 * is_old(at, table)
+    if not table.view and table.rows == 0:
+        worth -= 0.4
+    return worth
+
+
+def is_old(at: Context, table: Tab) -> bool:
+    """Return whether a table's name says that it is a copy, a history or a trial."""
+    return any(
+        "old" in reading.words
+        for reading in at.roles.lexicon.readings(table.name)[:2]
+        if reading.sure > 0.8
+    )
+
+
+def say_account(at: Context, accounts: Accounts) -> None:
+    """Put [account] into the draft."""
+    draft, table = at.draft, accounts.table
+    why = accounts.link.why if accounts.link else "a row for each account"
+    bill = (
+        f"{accounts.link.column} of the bills points at {accounts.link.to}: "
+        if accounts.link
+        else ""
+    )
+    draft.say("account.table", table.name, how_sure(accounts.score, 1.6), bill + why)
+    kind = {"type": "integer"} if accounts.integer else {}
+    warned = (
+        "" if table.once(accounts.id.name) else "two rows have one id: say in `where` which counts"
+    )
+    draft.say(
+        "account.id",
+        value_of(accounts.id.name, **kind),
+        how_sure(accounts.score, 1.6),
+        why,
+        decide=warned,
+    )
+    fields = _Fields(at, accounts)
+    fields.fill()
+    _say_state(at, accounts, fields.phone)
+
+
+class _Fields:
+    """What is known of an account, in its table and in those joined to it."""
+
+    def __init__(self, at: Context, accounts: Accounts) -> None:
+        self._at, self._accounts = at, accounts
+        self._used: set[tuple[str, str]] = set()
+        self.phone: Col | None = None
+        self._sources: list[tuple[str | None, Tab]] = [(None, accounts.table)]
+
+    def fill(self) -> None:
+        """Say each field that is found."""
+        self._join()
+        self.phone = self._say_key("phone")
+        self._say_key("agreement")
+        for role in ("password", "identity", "product", "group"):
+            self._say_text(role)
+        self._say_language()
+        self._say_consent()
+        self._say_other_phones()
+        self._say_customer()
+
+    def _join(self) -> None:
+        """Join the tables that know more of an account, the most telling first."""
+        at, table = self._at, self._accounts.table
+        have = {role: self._best_here(role) for role in _BESIDES}
+        offers = []
+        for other in at.survey.tables.values():
+            if other.name == table.name or other.monthly or at.roles.best(other, "month"):
+                continue
+            link = next(
+                (one for one in at.links.between(table, other)
+                 if other.once(one.to) and one.score >= LEAST_LINK), None,
+            )  # fmt: skip
+            if link is None or is_old(at, other):
+                continue
+            gain = 0.0
+            for role in _BESIDES:
+                best = at.roles.best(other, role)
+                if best is not None and best.name != link.to:
+                    gain += max(at.roles.of(best, role) - max(have[role], LEAST), 0.0)
+            if gain > 0.1:
+                offers.append((gain * link.score, link, other))
+        for _, link, other in sorted(offers, key=lambda one: -one[0])[:_MOST_JOINS]:
+            if all(max(have[role], LEAST) >= self._of(other, role) for role in _BESIDES):
+                continue
+            alias = _alias(at, other, [name for name, _ in self._sources if name])
+            at.draft.say(f"account.join.{alias}.table", other.name, how_sure(link.score), link.why)
+            at.draft.say(f"account.join.{alias}.on", {link.to: link.column}, how_sure(link.score))
+            at.draft.say(
+                f"account.join.{alias}.optional",
+                True,
+                "sure",
+                "an account without a row there counts, too",
+            )
+            self._sources.append((alias, other))
+            have = {role: max(have[role], self._of(other, role)) for role in _BESIDES}
+
+    def _of(self, table: Tab, role: str) -> float:
+        best = self._at.roles.best(table, role)
+        return self._at.roles.of(best, role) if best else 0.0
+
+    def _best_here(self, role: str) -> float:
+        return self._of(self._accounts.table, role)
+
+    def _ranked(self, role: str) -> list[tuple[float, str | None, Col]]:
+        found = [
+            (self._at.roles.of(col, role) + (0.02 if alias is None else 0.0), alias, col)
+            for alias, table in self._sources
+            for col in self._at.roles.ranked(table, role)
+            if (col.table, col.name) not in self._used
+        ]
+        return sorted(found, key=lambda one: -one[0])
+
+    def _take(self, role: str) -> tuple[float, str | None, Col, tuple[str, ...]] | None:
+        ranked = self._ranked(role)
+        if not ranked:
+            return None
+        score, alias, col = ranked[0]
+        others = tuple(_named(one, name) for s, name, one in ranked[1:4] if s > score - 0.3)
+        return score, alias, col, others
+
+    def _say_key(self, role: str) -> Col | None:
+        taken = self._take(role)
+        if taken is None or (role == "agreement" and self._weak_agreement(taken[0], taken[2])):
+            self._at.draft.say(f"account.{role}", None, "unknown", "no column looks like it")
+            return None
+        score, alias, col, others = taken
+        # an id that people know may be looked up by as well
+        if col.name != self._accounts.id.name or alias:
+            self._used.add((col.table, col.name))
+        kind = "integer" if col.numeric else None
+        why = "its name says so"
+        decide = ""
+        if role == "phone" and col.held:
+            why += f"; {looks.phones(col):.0%} of the sampled values look like numbers"
+            if area := self._area(col):
+                decide = f'numbers have no area code, {area} may be it: concat = ["{area}", "{col.name}"]'
+        self._at.draft.say(
+            f"account.{role}", value_of(col.name, alias, type=kind), how_sure(score), why,
+            others=others, decide=decide,
+        )  # fmt: skip
+        return col
+
+    def _weak_agreement(self, score: float, col: Col) -> bool:
+        return score < 0.5 and col.name == self._accounts.id.name and self.phone is not None
+
+    def _area(self, phone: Col) -> str | None:
+        """Return the column of area codes beside a phone that has none itself."""
+        table = next(table for _, table in self._sources if table.name == phone.table)
+        if looks.mobiles(phone) > 0.2 or looks.phones(phone) > 0.6:
+            return None
+        for col in table.columns.values():
+            if col.name != phone.name and looks.area_codes(col) > 0.9:
+                return col.name
+        return None
+
+    def _say_text(self, role: str) -> None:
+        taken = self._take(role)
+        if taken is None or taken[0] < 0.5:
+            return
+        score, alias, col, others = taken
+        self._used.add((col.table, col.name))
+        self._at.draft.say(
+            f"account.{role}", value_of(col.name, alias), how_sure(score), "its name says so",
+            others=others,
+        )  # fmt: skip
+
+    def _say_language(self) -> None:
+        taken = self._take("language")
+        if taken is None:
+            return
+        score, alias, col, _ = taken
+        self._used.add((col.table, col.name))
+        lexicon, meanings = self._at.roles.lexicon, codes.explained(col.comment)
+        mapped = {}
+        for code in sorted({*col.distinct, *meanings}):
+            word = meanings.get(code, code)
+            for kind, tag in (("chinese", "zh-CN"), ("english", "en-US")):
+                if lexicon.says(kind, word) and code != tag:
+                    mapped[code] = tag
+        unknown = sorted(col.distinct - set(mapped) - {"zh-CN", "en-US"})
+        decide = (
+            f"which language are the codes {', '.join(unknown[:6])}?"
+            if unknown and len(unknown) < 10
+            else ""
+        )
+        self._at.draft.say(
+            "account.language", value_of(col.name, alias, codes=mapped or None), how_sure(score),
+            "its name says so", decide=decide,
+        )  # fmt: skip
+
+    def _say_consent(self) -> None:
+        taken = self._take("consent")
+        if taken is None:
+            return
+        _, alias, col, _ = taken
+        flag = codes.flag_of(col, self._at.roles.lexicon)
+        if flag is None:
+            return
+        self._used.add((col.table, col.name))
+        said = merged(
+            value_of(col.name, alias),
+            yes=codes.codes_of(col, flag.yes), no=codes.codes_of(col, flag.no),
+        )  # fmt: skip
+        self._at.draft.say(
+            "account.consent",
+            said,
+            "guess",
+            flag.why,
+            decide="do yes and no stand the right way round? People are called by it",
+        )
+
+    def _say_other_phones(self) -> None:
+        found = [
+            (alias, col)
+            for score, alias, col in self._ranked("other_phones")
+            if score >= 0.5 and looks.phones(col) >= 0.3
+        ]
+        if found:
+            for _, col in found:
+                self._used.add((col.table, col.name))
+            values = [value_of(col.name, alias) for alias, col in found[:3]]
+            self._at.draft.say(
+                "account.other_phones", values, "guess", "names and values look like it"
+            )
+
+    def _say_customer(self) -> None:
+        taken = self._take("customer")
+        if taken and taken[0] >= 0.7 and taken[2].name != self._accounts.id.name:
+            score, alias, col, _ = taken
+            self._at.draft.say(
+                "account.customer", value_of(col.name, alias), how_sure(score), "its name says so"
+            )
+
+
+def _say_state(at: Context, accounts: Accounts, phone: Col | None) -> None:
+    """Say which accounts count, where some are of the past."""
+    table = accounts.table
+    here = phone if phone is not None and phone.table == table.name else None
+    doubled = here is not None and not table.once(here.name)
+    for col in at.roles.ranked(table, "state"):
+        meanings = codes.explained(col.comment)
+        told = {code: meanings.get(code, code) for code in sorted({*col.distinct, *meanings})}
+        twice = _twice(at, table, here, col) if here is not None else []
+        doubled = doubled or bool(twice)
+        dead = [code for code, word in told.items() if _means(at, word, "dead", code in meanings)]
+        why = "these say that the account is of the past"
+        if not dead and twice:
+            dead = _losers(col, twice)
+            why = "of two accounts with one number, these are the ones to leave out"
+        if dead and col.kind != "bool" and set(dead) < set(told):
+            kept = _codes_told({code: word for code, word in told.items() if code not in dead})
+            at.draft.say(
+                ("account", "where", col.name), {"not": codes.codes_of(col, dead)}, "guess", why,
+                decide=f"which accounts count? The others are {kept}",
+            )  # fmt: skip
+            return
+    if doubled:
+        at.draft.notes.append(
+            "some numbers belong to several accounts: say in [account] where which of them counts"
+        )
+
+
+def _means(at: Context, word: str, kind: str, comment: bool) -> bool:
+    lexicon = at.roles.lexicon
+    if lexicon.says(kind, word) and (comment or len(word) > 1):
+        return True
+    return kind == "dead" and any(
+        part in word for part in ("销户", "拆", "注销", "作废", "离网", "停用", "搬离")
+    )
+
+
+def _codes_told(told: dict[str, str]) -> str:
+    return ", ".join(code if code == word else f"{code} ({word})" for code, word in told.items())
+
+
+def _twice(at: Context, table: Tab, phone: Col, state: Col) -> list[list[str]]:
+    """Return the states of sampled accounts that have one number, for each such number."""
+    seen: dict[str, list[str]] = {}
+    rows = list(zip(phone.values, state.values, strict=True))
+    if not table.whole and table.indexed(phone.name):
+        values = list(dict.fromkeys(phone.held))[:200]
+        found = at.survey.rows_where(table, [phone.name, state.name], phone.name, values)
+        rows = [(row[0], row[1]) for row in found] or rows
+    for number, code in rows:
+        if number is not None and str(number).strip():
+            seen.setdefault(str(number), []).append(str(code).strip())
+    return [states for states in seen.values() if len(states) > 1]
+
+
+def _losers(state: Col, twice: list[list[str]]) -> list[str]:
+    """Return the codes without which each number has one account: the fewest, the rarest first."""
+    counts = Counter(str(value).strip() for value in state.held)
+    ranked = sorted(counts, key=lambda code: counts[code])
+    for size in (1, 2, 3):
+        for gone in combinations(ranked[:-1], size):
+            if all(sum(code not in gone for code in states) == 1 for states in twice):
+                return list(gone)
+    return []
+
+
+def _named(col: Col, alias: str | None) -> str:
+    return f"{col.name} of {col.table}" if alias else col.name
+
+
+def _alias(at: Context, table: Tab, taken: list[str]) -> str:
+    words = at.roles.lexicon.words(table.name)
+    known = next(
+        (
+            word
+            for word in ("customer", "contact", "user", "service", "account", "contract")
+            if word in words
+        ),
+        "other",
+    )
+    number = 2
+    alias = known
+    while alias in taken:
+        alias, number = f"{known}{number}", number + 1
+    return alias

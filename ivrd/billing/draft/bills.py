@@ -1,0 +1,239 @@
+"""Which tables are the bills, and what [bill] says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ivrd.billing.draft import codes, looks
+from ivrd.billing.draft.accounts import Accounts, Context, candidates, is_old
+from ivrd.billing.draft.findings import How, how_sure, merged, value_of
+from ivrd.billing.draft.links import Link
+from ivrd.billing.draft.shapes import Shape, shape_of
+from ivrd.billing.draft.survey import Col, Tab
+
+_MOST_SHAPES = 24
+_LEAST_BILL = 1.3
+
+
+class Place(NamedTuple):
+    """How a row of a table tells its account and month: by a join where one has an alias."""
+
+    account: Link
+    alias: str | None
+    join: tuple[str, Link] | None
+    month: Col | None
+    month_alias: str | None
+
+
+@dataclass
+class Plan:
+    """Tables for accounts and bills that fit together."""
+
+    accounts: Accounts
+    bill: Shape
+    place: Place
+    head: Shape | None = None
+    head_place: Place | None = None
+    score: float = 0.0
+
+
+def shapes(at: Context) -> list[Shape]:
+    """Return the tables that may be bills, the likeliest first."""
+    found = []
+    for tab in at.survey.tables.values():
+        shape = shape_of(tab, at.roles)
+        if shape is not None:
+            shape.score -= 1.0 * is_old(at, tab)
+            found.append(shape)
+    return sorted(found, key=lambda shape: -shape.score)[:_MOST_SHAPES]
+
+
+def plans(at: Context) -> list[Plan]:
+    """Return the ways to read bills, the likeliest first."""
+    able = shapes(at)
+    found = list(_plans(at, able))
+    return sorted(found, key=lambda plan: -plan.score)
+
+
+def _plans(at: Context, able: list[Shape]) -> Iterator[Plan]:
+    for shape in able:
+        accounts_able = candidates(at, shape.table)[:3]
+        if not accounts_able and shape.layout == "narrow":
+            for head in able:
+                if head is not shape and _bill_link(at, shape.table, head.table):
+                    accounts_able += candidates(at, head.table)[:2]
+        for accounts in accounts_able:
+            place = place_of(at, shape.table, accounts, shape.month, able)
+            if place is None:
+                continue
+            plan = Plan(accounts, shape, place)
+            plan.score = shape.score + 0.6 * accounts.score
+            if shape.layout == "narrow":
+                plan.score += _with_head(at, plan, able)
+            elif shape.layout == "head":
+                plan.score -= 1.5  # a bill of one sum, where there is nothing better
+            yield plan
+
+
+def place_of(
+    at: Context, tab: Tab, accounts: Accounts, month: Col | None, others: list[Shape]
+) -> Place | None:
+    """Return how rows of a table tell account and month, None where they cannot."""
+    link = account_link(at, tab, accounts)
+    if link and (month or tab.monthly):
+        return Place(link, None, None, month, None)
+    for other in others:
+        beside = other.table
+        if beside.name == tab.name or beside.monthly != tab.monthly:
+            continue
+        join = _bill_link(at, tab, beside)
+        if join is None:
+            continue
+        far = account_link(at, beside, accounts)
+        whole = link or far
+        if whole and (month or other.month or tab.monthly):
+            return Place(
+                whole, None if link else "head", ("head", join), month or other.month,
+                None if month or tab.monthly else "head",
+            )  # fmt: skip
+    return None
+
+
+def account_link(at: Context, tab: Tab, accounts: Accounts) -> Link | None:
+    """Return the column of a table that points at the account's id."""
+    if tab.name == accounts.table.name:
+        return Link(accounts.id.name, tab.name, accounts.id.name, 1.0, "the same table")
+    links = [link for link in at.links.between(tab, accounts.table) if link.to == accounts.id.name]
+    if links:
+        return links[0]
+    known = accounts.link
+    if known and known.column in tab.columns:
+        # named as in the bills, though its values were not seen among the sampled accounts
+        own = tab.columns[known.column]
+        if own.numeric == accounts.id.numeric and own.kind != "date":
+            return Link(known.column, accounts.table.name, known.to, 0.5, "named as in the bills")
+    return None
+
+
+def _bill_link(at: Context, narrow: Tab, head: Tab) -> Link | None:
+    """Return the column by which a row of an item points at its bill."""
+    for link in at.links.between(narrow, head):
+        if head.once(link.to) and link.score >= 0.6:
+            return link
+    return None
+
+
+def _with_head(at: Context, plan: Plan, able: list[Shape]) -> float:
+    """Find the row per bill beside rows per item; return what that is worth."""
+    best: tuple[float, Shape, Place] | None = None
+    for head in able:
+        if head is plan.bill or head.layout == "narrow" or head.total is None:
+            continue
+        if head.table.monthly != plan.bill.table.monthly and head.table.monthly:
+            continue
+        place = place_of(at, head.table, plan.accounts, head.month, [])
+        if place is None or place.join:
+            continue
+        worth = head.score + (
+            0.5 if plan.place.join and plan.place.join[1].table == head.table.name else 0.0
+        )
+        if best is None or worth > best[0]:
+            best = worth, head, place
+    if best is None or best[0] < 1.0:
+        return 0.0
+    plan.head, plan.head_place = best[1], best[2]
+    return 0.5 + 0.3 * min(best[0], 2.0)
+
+
+def month_value(col: Col, alias: str | None) -> tuple[Any, str]:
+    """Return how a mapping says a month, and why."""
+    if col.kind in {"date", "datetime"}:
+        return value_of(col.name, alias, type="date"), "it holds dates"
+    if looks.is_iso(col) and not looks.written(col, looks.MONTHS):
+        return value_of(col.name, alias, type="date"), "it holds dates as text"
+    pattern = looks.written(col, looks.MONTHS)
+    kind = "integer" if col.numeric else None
+    why = f"all sampled values are written {pattern}" if pattern else "no values to tell the format"
+    shown = pattern if pattern != "YYYYMM" or kind is None else pattern
+    return value_of(col.name, alias, type=kind, format=shown or "YYYYMM"), why
+
+
+def say_place(at: Context, key: str, tab: Tab, place: Place) -> None:
+    """Say account and month of [bill], [bill.head] or [details]."""
+    draft = at.draft
+    if place.join:
+        alias, join = place.join
+        target = at.survey.tables[join.table]
+        draft.say(f"{key}.join.{alias}.table", target.name, how_sure(join.score), join.why)
+        draft.say(f"{key}.join.{alias}.on", {join.to: join.column}, how_sure(join.score))
+    draft.say(
+        f"{key}.account", value_of(place.account.column, place.alias), how_sure(place.account.score),
+        place.account.why,
+    )  # fmt: skip
+    if place.month is not None:
+        value, why = month_value(place.month, place.month_alias)
+        score = at.roles.of(place.month, "month")
+        own = at.survey.tables[place.month.table]
+        others = tuple(col.name for col in at.roles.ranked(own, "month")[1:3])
+        how: How = "guess" if not place.month.held else how_sure(score, 0.6)
+        draft.say(f"{key}.month", value, how, why, others=others)
+
+
+def say_whole(at: Context, key: str, shape: Shape) -> None:
+    """Say paid and due of a table with a row per bill; `say_total` says the total."""
+    _say_paid(at, key, shape)
+    tab = shape.table
+    due = at.roles.best(tab, "due")
+    if due is None:
+        at.draft.say(f"{key}.due", None, "unknown", "no column looks like the day by which to pay")
+        return
+    pattern = None
+    if due.kind not in {"date", "datetime"}:
+        pattern = looks.written(due, looks.DAYS)
+        pattern = None if pattern == "YYYY-MM-DD" else pattern
+    why = f"written {pattern}" if pattern else "dates"
+    at.draft.say(
+        f"{key}.due", value_of(due.name, format=pattern), how_sure(at.roles.of(due, "due")), why
+    )
+
+
+def _say_paid(at: Context, key: str, shape: Shape) -> None:
+    draft, roles, tab = at.draft, at.roles, shape.table
+    paid_at = roles.best(tab, "paid_date")
+    shown: list[tuple[Col, str]] = []
+    if paid_at is not None:
+        shown.append((paid_at, "there"))
+    if shape.money.received is not None:
+        shown.append((shape.money.received, "some"))
+    if shape.money.owed is not None:
+        shown.append((shape.money.owed, "none"))
+    ranked = roles.ranked(tab, "paid")
+    for col in ranked:
+        inverted = "unpaid" in roles.lexicon.words(col.name) and "paid" not in roles.lexicon.words(
+            col.name
+        )
+        flag = codes.flag_of(col, roles.lexicon, inverted=inverted, shown=shown, months=shape.month)
+        if flag is None:
+            continue
+        said = merged(
+            value_of(col.name), yes=codes.codes_of(col, flag.yes), no=codes.codes_of(col, flag.no)
+        )
+        ask = "do yes and no stand the right way round?"
+        if flag.others:
+            ask += f" Others, taken for not known: {', '.join(flag.others)}"
+        how: How = "sure" if flag.score >= 0.85 and roles.of(col, "paid") >= 0.6 else "guess"
+        draft.say(f"{key}.paid", said, how, flag.why, others=tuple(c.name for c in ranked if c is not col)[:3],
+                  decide=ask if how == "guess" or flag.others else "")  # fmt: skip
+        return
+    why = "no column looks like it"
+    if ranked:
+        seen = ", ".join(sorted(ranked[0].distinct)[:8])
+        why = f"{ranked[0].name} may be it, but not which of its codes ({seen}) mean yes"
+    elif paid_at is not None:
+        why = f"{paid_at.name} is filled in when a bill is paid; a view can make a flag of it"
+    elif shape.money.owed or shape.money.received:
+        name = (shape.money.owed or shape.money.received).name  # type: ignore[union-attr]  # one of them is there
+        why = f"only {name} shows it; a view can make a flag of it"
+    draft.say(f"{key}.paid", None, "unknown", why)

@@ -1,0 +1,108 @@
+"""Which column points at which: by foreign keys, by names, and by values found again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ivrd.billing.draft.roles import Roles
+from ivrd.billing.draft.survey import Col, Survey, Tab
+
+LEAST = 0.5
+"""What a link must have to be believed."""
+
+_ASKED = 40
+"""Values that are looked for."""
+
+
+class Link(NamedTuple):
+    """That a column points at one of another table: how likely, and why."""
+
+    column: str
+    table: str
+    to: str
+    score: float
+    why: str
+
+
+class Links:
+    """Finds links; each pair of columns is tried once."""
+
+    def __init__(self, survey: Survey, roles: Roles) -> None:
+        self._survey, self._roles = survey, roles
+        self._known: dict[tuple[str, str, str, str], Link | None] = {}
+
+    def between(self, left: Tab, right: Tab) -> list[Link]:
+        """Return how `left` may point at `right`, the likeliest first."""
+        found = []
+        for own in left.columns.values():
+            for other in right.columns.values():
+                link = self.of(left, own, right, other)
+                if link is not None:
+                    found.append(link)
+        return sorted(found, key=lambda link: -link.score)
+
+    def of(self, left: Tab, own: Col, right: Tab, other: Col) -> Link | None:
+        """Return the link of two columns, None where there is none."""
+        key = (left.name, own.name, right.name, other.name)
+        if key not in self._known:
+            score, why = self._score(left, own, right, other)
+            link = Link(own.name, right.name, other.name, score, why)
+            self._known[key] = link if score >= LEAST else None
+        return self._known[key]
+
+    def _score(self, left: Tab, own: Col, right: Tab, other: Col) -> tuple[float, str]:
+        if (own.name, right.name, other.name) in left.refers:
+            return 1.0, "a foreign key"
+        if _type(own) is None or _type(own) != _type(other) or not (_names(own) and _names(other)):
+            return 0.0, ""
+        alike = self._alike(own, right, other)
+        key = right.unique(other.name) or self._roles.name(other, "id") >= 0.5
+        if not alike and not key:
+            return 0.0, ""
+        looked_for = sorted(own.distinct)[:_ASKED]
+        if not looked_for or not other.held:
+            return (0.55 if alike else 0.0), "of the same name"
+        values = [value for value in own.held if str(value).strip() in set(looked_for)]
+        there = self._survey.among(right, other.name, list(dict.fromkeys(values)))
+        if there is None:
+            return (0.55 if alike else 0.0), "of the same name"
+        part = len(there & set(looked_for)) / len(looked_for)
+        told = f"{part:.0%} of the sampled values are found there"
+        if part < 0.3:
+            return (0.2 if alike else 0.0), told
+        told_apart = not _serial(own)
+        score = 0.25 + 0.35 * part + (0.3 if alike else 0.0) + (0.1 if told_apart else -0.2)
+        return min(score, 0.98), told + (", of the same name" if alike else "")
+
+    def _alike(self, own: Col, right: Tab, other: Col) -> bool:
+        if own.name.lower() == other.name.lower():
+            return own.name.lower() != "id"
+        lexicon = self._roles.lexicon
+        mine, theirs = lexicon.words(own.name), lexicon.words(other.name)
+        whole = lexicon.words(right.name.split("{")[0]) | theirs
+        return (
+            bool(mine)
+            and (mine == theirs or mine == whole or (mine - {"id"} == whole - {"id", "info"}))
+            and mine != {"id"}
+        )
+
+
+def _type(col: Col) -> str | None:
+    """Return how a database compares a column, None where it is no key."""
+    if col.kind in {"integer", "decimal"}:
+        return "number"
+    return "text" if col.kind == "text" else None
+
+
+def _names(col: Col) -> bool:
+    """Return whether values can be keys: several, short, and no fractions."""
+    if not col.held:
+        return True
+    if any(isinstance(value, float) and not value.is_integer() for value in col.held):
+        return False
+    return len(col.distinct) >= min(4, len(col.held)) and max(map(len, col.distinct)) <= 40
+
+
+def _serial(col: Col) -> bool:
+    """Return whether values are small numbers, which are found in any table."""
+    return all(value.isdigit() and len(value) <= 4 for value in col.distinct)
