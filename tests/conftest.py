@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import shutil
+import signal
 import sqlite3
 import threading
 from collections.abc import Generator, Iterator
@@ -22,6 +23,9 @@ from tests.call_office import SOON_S, TODAY, Databases, Made, came_to, make_call
 
 # what the drivers' suite asserts is told in full, wherever it is imported first
 pytest.register_assert_rewrite("tests.contract.card_bench", "tests.contract.card_contract")
+
+# a shell starts what runs in the background deaf to Ctrl-C, and so would be all that tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TABLES = ("TB_SERV", "TB_ZHANGDAN", "TB_BILLING_RUN", "TB_TOLL_TICKET", "TB_OWE")
 
