@@ -32,7 +32,7 @@ from ivrd.flow.spec import Flow
 from ivrd.own_store import open_own_store
 from ivrd.prompts import Voices
 from ivrd.service import Actions, Service
-from ivrd.stand_alone import check_data, open_data, read_mapping
+from ivrd.stand_alone import check_data, open_data, read_mapping, unfit_data
 from ivrd.store.engine import Store
 from ivrd.store.lockout import StoreLockout
 
@@ -76,6 +76,19 @@ class Parts:
             test_call=load_test_call(self.config, voices),
             reminder=load_reminder(self.config, self.registry, voices),
         )
+
+    def with_new_data(self, now: Callable[[], datetime]) -> Parts:
+        """Return the same with the billing data that an import has put in place.
+
+        Raises `ProblemsError` where it does not fit the mapping or the voice files.
+        """
+        mapping = read_mapping(self.config)
+        wrong = unfit_data(self.config, mapping) or unnamed_items(self.config, mapping, self.voices)
+        if wrong:
+            raise MappingError(wrong)
+        reader = open_billing(self.config, mapping)
+        registry = actions_of(self.config, reader, now, self.store)
+        return replace(self, mapping=mapping, reader=reader, registry=registry)
 
     def close(self) -> None:
         """Let go of the billing database and of the store."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from ivrd.commands import Say
 from ivrd.config import CardTable, Config, LinesTable
 from ivrd.dunning.clerk import ThreadClerk
 from ivrd.errors import CardError, ConfigError, IvrdError, Problem, nearest
+from ivrd.import_watch import ImportWatch
 from ivrd.line import Line
 from ivrd.linelog import LineLog, TraceFile
 from ivrd.outbound import Clerks, Outbound, outbound_of
@@ -101,6 +103,8 @@ class Daemon:
         self.actions: PooledActions
         self._trials = Trials(config.dial, stopped=lambda: self._killed)
         self._killed = True
+        self.imports: ImportWatch | None = None
+        """Looks after imported billing data, in stand-alone mode."""
         self._pool: LookupPool
         self._watch: BillingWatch
         self._clerks: Clerks
@@ -130,11 +134,21 @@ class Daemon:
         self.service = enquiry_service(self.config, self.parts, actions)
         self._clerks = Clerks(ThreadClerk("dunning"), ThreadClerk("dunning-aside"))
         self.outbound = outbound_of(
-            self.config, lambda: self.parts, self.clock, self._clerks, lambda: self.lines, actions
+            self.config,
+            lambda: self.parts,
+            self.clock,
+            self._clerks,
+            lambda: self.lines,
+            lambda: self.actions,
         )
         if self.outbound is not None:
             await asyncio.to_thread(self.outbound.recover)
             self.outbound.resume()
+        if self.config.import_ is not None:
+            self.imports = ImportWatch(
+                self.config, self.config.import_, self.clock, self.take_new_data
+            )
+            self.imports.start()
         self._openers = [
             asyncio.create_task(self._keep_open(state), name=f"card {name}")
             for name, state in self.cards.items()
@@ -169,6 +183,8 @@ class Daemon:
         for state in self.cards.values():
             await self._close_card(state)
         await self._save()
+        if self.imports is not None:
+            await self.imports.stop()
         await self._watch.stop()
         self._pool.close()
         self.parts.close()
@@ -323,6 +339,27 @@ class Daemon:
                 "changed": old.hash != parts.machine.hash}  # fmt: skip
         _log.info("reloaded", **flow)
         return {"flow": flow}
+
+    async def take_new_data(self) -> None:
+        """Go over to billing data that was imported; calls in progress end on what they began with.
+
+        Raises `IvrdError`, with the old data still in use.
+        """
+        async with self._preparing:
+            parts = await asyncio.to_thread(self.parts.with_new_data, self.clock.now)
+            old, self.parts = self.parts.reader, parts
+            # the old file is let go with the last call, or the last scan, that reads it
+            weakref.finalize(old, old.database.engine.dispose).atexit = False
+            await self._watch.stop()
+            self.billing = parts.reader.database.outages
+            self._watch = BillingWatch(parts.reader.database, self._pool)
+            self._watch.start()
+            told = self.actions.on_done
+            self.actions = PooledActions(parts.registry, self._pool, self.clock, self.billing)
+            self.actions.on_done = told
+            self.service = replace(self.service, actions=self.actions)
+            for line in self.lines.values():
+                line.service = self.service
 
     def set_enquiry(self, numbers: list[int], *, stopped: bool, now: bool = False) -> list[int]:
         """Stop or start enquiry on lines; `now` ends the calls there with a sentence.

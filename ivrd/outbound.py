@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from ivrd.assembly import Parts
+from ivrd.billing.entities import Arrears
 from ivrd.card import DialPermit
 from ivrd.clock import Clock
 from ivrd.config import Config, Dunning
@@ -200,7 +201,7 @@ def outbound_of(  # noqa: PLR0913 - what a node has, each by its name
     clock: Clock,
     clerks: Clerks,
     lines: Callable[[], Mapping[int, Line]],
-    actions: Actions,
+    actions: Callable[[], Actions],
     *,
     ids: Callable[[datetime], str] = new_attempt,
     care: Care | None = None,
@@ -208,7 +209,8 @@ def outbound_of(  # noqa: PLR0913 - what a node has, each by its name
 ) -> Outbound | None:
     """Return dunning as ivrd.toml has it; None where it has none.
 
-    `parts` are looked at anew for each call, since a reload may change them. `care` stands
+    `parts` and `actions` are looked at anew for each call, since a reload or an import may change
+    them. `care` stands
     for what ivrd.toml says of it, in simulations. Without `choose_daily` campaigns keep the debtors
     that they have.
     """
@@ -217,13 +219,15 @@ def outbound_of(  # noqa: PLR0913 - what a node has, each by its name
         return None
     campaigns = Campaigns(config.zone, CampaignHours(gate.rules, gate.calendar))
     facts = partial(facts_of, config, dunning)
-    reader = parts().reader
 
     def choose(campaign: Campaign, today: date) -> Iterator[TargetRow]:
-        return choose_targets(reader, campaign, gate.plan, today)
+        return choose_targets(parts().reader, campaign, gate.plan, today)
+
+    def arrears(account: str) -> tuple[Arrears, ...]:
+        return parts().reader.arrears(account)
 
     desk = DunningDesk(
-        store, gate, campaigns, reader.arrears, facts, choose if choose_daily else None,
+        store, gate, campaigns, arrears, facts, choose if choose_daily else None,
         config.node.name, ids=ids, clock=clock.now,
         mute=lambda campaign: _mute(campaign, parts().voices),
     )  # fmt: skip
@@ -250,7 +254,7 @@ def _transfers(dunning: Dunning, clock: Clock) -> Callable[[], DialPermit | None
 def _service(
     config: Config,
     parts: Callable[[], Parts],
-    actions: Actions,
+    actions: Callable[[], Actions],
     transfer: Callable[[], DialPermit | None],
     claim: Claim,
 ) -> Service:
@@ -260,7 +264,7 @@ def _service(
         raise RuntimeError("no flow of a reminder call")
     languages = config.node.languages
     lang = claim.lang if claim.lang in languages else languages[0]
-    return Service(now.reminder, lambda _caller, _called: {}, actions, now.voices, lang, transfer)
+    return Service(now.reminder, lambda _caller, _called: {}, actions(), now.voices, lang, transfer)
 
 
 def _remember(

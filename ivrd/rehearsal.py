@@ -210,7 +210,7 @@ def _outbound(
     clerk = InlineClerk(office.clock)
     outbound = outbound_of(
         config, lambda: office.parts, office.clock, Clerks(clerk, clerk), lambda: by_number,
-        office.actions, ids=ids, choose_daily=False,
+        lambda: office.actions, ids=ids, choose_daily=False,
         care=replace(care_of(_dunning(config)), look_s=LOOK_S, upkeep_s=upkeep_s),
     )  # fmt: skip
     if outbound is None:

@@ -35,8 +35,14 @@ def read_mapping(config: Config) -> BillingMapping:
 
 def check_data(config: Config, mapping: BillingMapping, engine: Engine) -> Check:
     """Hold a mapping against the billing data. Of data of our own that does not fit, say why."""
+    wrong = unfit_data(config, mapping)
+    return Check(problems=wrong) if wrong else check_billing(mapping, engine)
+
+
+def unfit_data(config: Config, mapping: BillingMapping) -> list[Problem]:
+    """Return why the file of our own does not serve a mapping; nothing in network mode."""
     wrong = unfit(config.billing_file, mapping) if config.billing_file else None
-    return Check(problems=[wrong]) if wrong else check_billing(mapping, engine)
+    return [wrong] if wrong else []
 
 
 def open_data(config: Config) -> Engine:

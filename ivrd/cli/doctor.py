@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Any, TypeAlias
 import click
 
 from ivrd.assembly import load_voices
+from ivrd.billing.imports.embedded import read_about
 from ivrd.cli.doctor_outside import broker_look, metrics_look
 from ivrd.cli.doctor_service import clock_look, log_look, service_look, user_look
-from ivrd.cli.output import EXIT_NO, json_option, print_json
+from ivrd.cli.output import EXIT_NO, duration, json_option, print_json
 from ivrd.cli.service import billing_reader, enquiry_flow
 from ivrd.cli.settings import settings
 from ivrd.clock import LoopClock
@@ -28,6 +30,7 @@ from ivrd.commands import Prompt
 from ivrd.config import CardTable, Config
 from ivrd.daemon import CARDS
 from ivrd.errors import IvrdError, PromptError
+from ivrd.import_times import too_old
 from ivrd.prompts import check_prompts
 from ivrd.stand_alone import check_data, read_mapping
 from ivrd.synthesised import outdated
@@ -136,6 +139,19 @@ def _billing(config: Config) -> Look:
     return (None, told) if check.warnings else (True, f"{config.mapping.stem} fits the database")
 
 
+def _imports(config: Config) -> Look:
+    if config.import_ is None or config.billing_file is None:
+        return True, "none: billing data is read where it is"
+    about, now = read_about(config.billing_file), datetime.now(config.zone)
+    if about is None:
+        return False, "nothing was imported yet; `ivrd import` does"
+    age = duration((now - about.as_of).total_seconds())
+    told = f"{config.billing_file}, {age} old, {about.rows['accounts']:,} accounts"
+    if too_old(config.import_, about.as_of, now):
+        return None, f"{told}: older than it should be; `ivrd status` and the log say why"
+    return True, told
+
+
 def _cards(config: Config) -> Look:
     known = entry_points(group=CARDS).names
     missing = sorted({card.driver for card in config.card} - known)
@@ -222,6 +238,7 @@ _LOOKS: dict[str, Callable[[Config], Look]] = {
     "flow": _flow,
     "prompts": _prompts,
     "billing": _billing,
+    "imports": _imports,
     "cards": _cards,
     "data folder": _data,
     "disk": _disk,

@@ -36,6 +36,7 @@ def status(config_file: Path, as_json: bool) -> None:
             "ended by": counted(calls["ended_by"]),
             "notes": counted(calls["notes"]),
             "billing": billing_told(billing, told["billing_outage"]),
+            **({"data": imported_told(told["imported"])} if told["imported"] else {}),
             "counted": counted({name: n for name, n in told["counters"].items() if n}),
         }
     )
@@ -56,6 +57,20 @@ def billing_told(billing: dict[str, Any], outage: dict[str, Any] | None) -> str:
         return f"{told}: {outage['why']}; {lookups}, tried again at {outage['next_try']}"
     gone = f"was {outage['state']} for {duration(outage['lasted_s'])} until {outage['until']}"
     return f"{told}; {gone}: {outage['why']}; {lookups}"
+
+
+def imported_told(imported: dict[str, Any]) -> str:
+    """Return how old the imported billing data is, and how imports go."""
+    if imported["as_of"] is None:
+        told = "none was imported yet"
+    else:
+        old = ", older than it should be" if imported["old"] else ""
+        told = f"as of {imported['as_of']}, {duration(imported['age_s'])} old{old}"
+    if imported["running"]:
+        told += "; an import is under way"
+    if imported["failed_at"]:
+        told += f"; the import failed at {imported['failed_at']}: {imported['why']}"
+    return f"{told}; next at {imported['next']}" if imported["next"] else told
 
 
 @click.command()

@@ -136,6 +136,12 @@ class _Now(Collector):
             value=int(self._daemon.billing.state == "up"),
         )  # fmt: skip
         yield billing
+        imports = self._daemon.imports
+        if imports is not None and imports.age_s is not None:
+            yield GaugeMetricFamily(
+                "ivrd_billing_data_age_seconds", "How old the imported billing data is.",
+                value=imports.age_s,
+            )  # fmt: skip
         yield GaugeMetricFamily(
             "ivrd_lookups_waiting", "Lookups that no thread has begun.",
             value=self._daemon.lookups_waiting,

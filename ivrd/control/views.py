@@ -96,6 +96,7 @@ def status_view(daemon: Daemon) -> dict[str, Any]:
         },
         "billing": daemon.billing.view(),
         "billing_outage": daemon.billing.outage_view(),
+        "imported": daemon.imports.view() if daemon.imports else None,
         "dunning": daemon.outbound.view() if daemon.outbound else None,
         "counters": dict(counters),
     }

@@ -100,7 +100,7 @@ class DunningOffice:
         clerk = InlineClerk(self.clock)
         outbound = outbound_of(
             self.config, lambda: self.office.parts, self.clock, Clerks(clerk, clerk),
-            lambda: {line.number: line for line in self.office.lines}, self.office.actions,
+            lambda: {line.number: line for line in self.office.lines}, lambda: self.office.actions,
             ids=lambda now: f"{now:%Y%m%d%H%M%S}-{next(numbers)}",
             care=Care(dials_per_s=5.0, guard_s=1.0, look_s=30.0, upkeep_s=600.0),
         )  # fmt: skip
