@@ -25,7 +25,7 @@ from ivrd.control.api_lookups import ApiLookups, TooBusy
 from ivrd.control.api_openapi import PREFIX, stored
 from ivrd.control.api_operations import OPERATIONS, Ask, Asked, Operation
 from ivrd.control.api_problems import ApiProblem
-from ivrd.control.api_request import MOST_BYTES, body_in, month_in, query_in, token_in
+from ivrd.control.api_request import body_in, month_in, query_in, token_in
 from ivrd.control.listener import Listener
 from ivrd.daemon import Daemon
 from ivrd.errors import BillingDown, BillingError, BillingSlow, StoreError, arose_at
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 _log = structlog.get_logger("ivrd.api")
 
-_OF_AIOHTTP = {404: "no-path", 405: "no-method", 413: "too-large"}
+_OF_AIOHTTP = {404: "no-path", 405: "no-method"}
 
 
 @dataclass(slots=True)
@@ -64,19 +64,18 @@ class ApiServer:
         table: ApiTable,
         live: Live,
         listener: Listener,
+        monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self._daemon = daemon
         self._live = live
         self._given_now = now
-        self._door = Door(table.wrong_tokens_a_minute, time.monotonic)
-        self._handles = Handles(time.monotonic)
+        self._door = Door(table.wrong_tokens_a_minute, monotonic)
+        self._handles = Handles(monotonic)
         self._lookups: ApiLookups
         self.on_done: Callable[[str, str, int, float], None] | None = None
         """Told of each request: client, operation, status, seconds."""
-        app = web.Application(
-            middlewares=[self._edge(), self._admission()], client_max_size=MOST_BYTES
-        )
+        app = web.Application(middlewares=[self._edge(), self._admission()])
         for operation in OPERATIONS:
             app.router.add_route(operation.method, operation.path, self._handler(operation))
         listener.app.add_subapp(PREFIX, app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -29,12 +30,13 @@ def token_in(request: web.Request) -> str:
 
 def query_in(request: web.Request, model: type[BaseModel]) -> BaseModel:
     """Return the query. Raises `ApiProblem` with all that is wrong in it."""
-    names = list(request.query.keys())
+    pairs = parse_qsl(request.query_string, keep_blank_values=True)
+    names = [name for name, _ in pairs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ApiProblem("invalid", flaws=[Flaw(f"query.{_short(n)}", "once") for n in twice])
     try:
-        return model.model_validate(dict(request.query))
+        return model.model_validate(dict(pairs))
     except ValidationError as error:
         raise ApiProblem("invalid", flaws=_flaws("query", error)) from None
 
@@ -54,11 +56,23 @@ async def body_in(request: web.Request, model: type[BaseModel]) -> BaseModel:
     """Return the body. Raises `ApiProblem`."""
     if request.content_type != "application/json":
         raise ApiProblem("not-json")
-    body = await request.read()
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(await _read(request))
     except ValidationError as error:
         raise ApiProblem("invalid", flaws=_flaws("body", error)) from None
+
+
+async def _read(request: web.Request) -> bytes:
+    """Return the body; of one that is too long no more is read than shows it."""
+    body = b""
+    if (request.content_length or 0) <= MOST_BYTES:
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                break
+        else:
+            return body
+    raise ApiProblem("too-large", f"at most {MOST_BYTES} bytes")
 
 
 def _flaws(place: str, error: ValidationError) -> list[Flaw]:

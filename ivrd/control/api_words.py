@@ -36,7 +36,7 @@ Month: TypeAlias = Annotated[
 def _whole(text: Any) -> Any:
     """Take a whole number in a query for one, in the one way to write it."""
     plain = isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10
-    return int(text) if plain and not text.startswith("0") else text
+    return int(text) if plain and (text == "0" or text[0] != "0") else text
 
 
 _Number = BeforeValidator(_whole)
