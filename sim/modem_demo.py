@@ -15,10 +15,12 @@ from sim.crowd import Crowd, months_before
 from sim.debtors import CalledDebtors, Population, Rates, load_debtors
 from sim.demo import KNOWN, Colleague
 from sim.modem_bank import ModemBank, PtyPort
+from sim.modem_caller import ScriptedModemCaller
 from sim.modem_ear import Vocabulary
 from sim.modem_line import HangUpSign
 from sim.modem_wire import Trouble
 from sim.phone import BUSY, NO_ANSWER, Rings
+from sim.script import load_script
 from sim.subscriber import Subscriber
 
 __all__ = ["EmulatedModems", "HangUpSign", "Options", "profile_names"]
@@ -49,13 +51,17 @@ class Options:
     garble: float = 0.0
     bytes_a_s: float | None = None
     unplugs_an_hour: float = 0.0
+    script: Path | None = None
+    """What one caller does who calls as soon as a modem is ready, in place of all others."""
+    wav: Path | None = None
+    """Where the sound is written that the caller of `script` heard."""
 
 
 class EmulatedModems:
     """Modems that are plugged in by `start` and pulled out by `stop`, on the running loop.
 
     Raises `CardError` for a profile that is wrong, `ConfigError` for such a file of debtors,
-    `PromptError` for voice files that cannot be read.
+    `ScriptError` for such a script, `PromptError` for voice files that cannot be read.
     """
 
     def __init__(
@@ -78,6 +84,10 @@ class EmulatedModems:
         ]
         for modem in bank.modems:
             modem.line.watch = _watch(tell, modem.number)
+        self.scripted: ScriptedModemCaller | None = None
+        if options.script:
+            script = load_script(options.script)
+            self.scripted = ScriptedModemCaller(clock, bank, script, options.wav)
         self._bank = bank
         self._clock = clock
         self._options = options
@@ -98,7 +108,9 @@ class EmulatedModems:
         except OSError:
             self.stop()
             raise
-        if self._options.calls_an_hour:
+        if self.scripted:
+            self.scripted.start()
+        elif self._options.calls_an_hour:
             self._again("call", self._options.calls_an_hour, self._crowd_sends)
         if self._options.unplugs_an_hour:
             self._again("unplug", self._options.unplugs_an_hour, self._unplug_one)
@@ -108,6 +120,8 @@ class EmulatedModems:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        if self.scripted:
+            self.scripted.stop()
         for port in self.ports:
             port.unplug()
 

@@ -18,6 +18,7 @@ from ivrd.clock import Clock, Timer
 from ivrd.commands import SAMPLE_RATE, Utterance
 from ivrd.events import T_BUSY, T_FAULT, T_NOANS, Data
 from sim.modem_ear import Announced, Ear, Vocabulary
+from sim.modem_tape import Tape
 from sim.party import Ending, Leg, Party, Play
 from sim.phone import Answering, Dialled, Fails, Outcome, Rings
 
@@ -131,6 +132,8 @@ class ModemLine:
         """What the next streams should say, where a test tells it."""
         self.wrong_samples = 0
         self.watch: Watch | None = None
+        self.tape: Tape | None = None
+        """Where the sound is kept that comes through a call, if anybody wants it."""
         self._clock = clock
         self._modem = modem
         self._directory = directory
@@ -199,7 +202,11 @@ class ModemLine:
     def hears(self, samples: bytes) -> None:
         """Carry samples to the far end."""
         leg = self.leg
-        if leg is None or self.hook is not Hook.TALKING or self.vocabulary is None:
+        if leg is None or self.hook is not Hook.TALKING:
+            return
+        if self.tape:
+            self.tape.hear(samples, self._clock.monotonic())
+        if self.vocabulary is None:
             return
         if self._stream is None:
             self._streams += 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from ivrd.card import MAX_CHANNELS
-from ivrd.cli.output import json_option, print_json
+from ivrd.cli.output import EXIT_NO, json_option, print_json
 from ivrd.clock import LoopClock
 from ivrd.commands import Prompt
 from ivrd.errors import CardError
@@ -22,6 +22,7 @@ from ivrd.prompts import Voices
 from ivrd.resources import FLOWS, PROMPTS
 from ivrd.speech.templates import Group, Template, load_declared, load_templates
 from ivrd.speech.texts import TEXT_LIST
+from sim.caller import ScriptedCaller
 from sim.modem_demo import EmulatedModems, HangUpSign, Options, profile_names
 
 SENTENCES = FLOWS / "sentences.toml"
@@ -50,6 +51,11 @@ def modem() -> None:
 @click.option("--voices", type=click.Path(file_okay=False, path_type=Path), default=PROMPTS,
               metavar="DIR", help="The voice files that callers understand.  [default: those that"
               " come with ivrd]")  # fmt: skip
+@click.option("--script", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="One caller, who does what the script says as soon as a modem is ready; then"
+              " all ends, with 1 where the script failed.")  # fmt: skip
+@click.option("--wav", type=click.Path(dir_okay=False, writable=True, path_type=Path),
+              metavar="FILE", help="With --script: write what that caller heard.")  # fmt: skip
 @click.option("--seed", type=int, default=7, show_default=True,
               help="The same seed brings the same people.")  # fmt: skip
 @click.option("--lose", type=click.FloatRange(0, 1), default=0.0, metavar="CHANCE",
@@ -61,10 +67,12 @@ def modem() -> None:
 @click.option("--unplugs-an-hour", type=click.FloatRange(0, 3600), default=0.0, metavar="N",
               help="How often a modem is pulled out for some seconds.")  # fmt: skip
 @json_option
+@click.pass_context
 def emulate(  # noqa: PLR0913, PLR0917 - one for each option
-    ports: int, profile: str, calls_an_hour: float, links: Path | None, sign: str | None,
-    debtors: Path | None, voices: Path, seed: int, lose: float, garble: float,
-    bytes_a_second: float | None, unplugs_an_hour: float, as_json: bool,
+    ctx: click.Context, ports: int, profile: str, calls_an_hour: float, links: Path | None,
+    sign: str | None, debtors: Path | None, voices: Path, script: Path | None, wav: Path | None,
+    seed: int, lose: float, garble: float, bytes_a_second: float | None, unplugs_an_hour: float,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Emulate voice modems, until Ctrl-C: any program can open them as serial ports.
 
@@ -74,12 +82,17 @@ def emulate(  # noqa: PLR0913, PLR0917 - one for each option
     options = Options(
         profile=profile, ports=ports, calls_an_hour=calls_an_hour, seed=seed,
         sign=HangUpSign(sign) if sign else None, links=links, debtors=debtors, lose=lose,
-        garble=garble, bytes_a_s=bytes_a_second, unplugs_an_hour=unplugs_an_hour,
+        garble=garble, bytes_a_s=bytes_a_second, unplugs_an_hour=unplugs_an_hour, script=script,
+        wav=wav,
     )  # fmt: skip
-    asyncio.run(_emulate(options, voices, Display(as_json=as_json)))
+    if wav and not script:
+        raise click.UsageError("--wav needs --script: whose call shall be written?")
+    if not asyncio.run(_emulate(options, voices, Display(as_json=as_json))):
+        ctx.exit(EXIT_NO)
 
 
-async def _emulate(options: Options, voices: Path, display: Display) -> None:
+async def _emulate(options: Options, voices: Path, display: Display) -> bool:
+    """Emulate until Ctrl-C, or till the script's end; return whether that went as it says."""
     prompts, begins = vocabulary(voices)
     modems = EmulatedModems(LoopClock(), options, prompts, begins, display.told)
     stopped = asyncio.Event()
@@ -94,9 +107,22 @@ async def _emulate(options: Options, voices: Path, display: Display) -> None:
         raise CardError(f"{where}no emulated port: {error.strerror}") from None
     try:
         display.ports([port.name for port in modems.ports], options.profile)
-        await stopped.wait()
+        if modems.scripted is None:
+            await stopped.wait()
+            return True
+        await _first(stopped, modems.scripted.done)
+        display.script(modems.scripted)
+        return modems.scripted.passed
     finally:
         modems.stop()
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for whichever comes first."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 def vocabulary(voices: Path) -> tuple[list[Prompt], dict[Prompt, str]]:
@@ -112,7 +138,7 @@ def vocabulary(voices: Path) -> tuple[list[Prompt], dict[Prompt, str]]:
     for folder in folders:
         templates, _ = load_templates(folder, declared, library.ids(folder.name))
         for name, template in templates.items():
-            for first in _first(template):
+            for first in _first_files(template):
                 prompt = library.prompt(folder.name, first)
                 if prompt.text:  # a pause begins any sentence, and ends any
                     if first == name:
@@ -123,7 +149,7 @@ def vocabulary(voices: Path) -> tuple[list[Prompt], dict[Prompt, str]]:
     return library.prompts(), begins
 
 
-def _first(template: Template) -> Iterator[str]:
+def _first_files(template: Template) -> Iterator[str]:
     """Yield the voice files with which a sentence can begin."""
     for part in template:
         if isinstance(part, Group):
@@ -148,6 +174,13 @@ class Display:
             for number, name in enumerate(names, start=1):
                 click.echo(f"modem {number}: {name}  ({profile})")
         sys.stdout.flush()
+
+    def script(self, caller: ScriptedCaller) -> None:
+        """Print how the script came out."""
+        if self.as_json:
+            print_json({"event": "script", "passed": caller.passed, "failure": caller.failure})
+        else:
+            click.echo(caller.report().splitlines()[-1])
 
     def told(self, number: int, event: str, data: Data) -> None:
         """Print one thing that happened."""
