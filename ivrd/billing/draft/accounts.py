@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import combinations
 from typing import NamedTuple
 
 from ivrd.billing.draft import codes, looks
+from ivrd.billing.draft.context import Context, is_old
+from ivrd.billing.draft.counting import codes_told, gone_rows
 from ivrd.billing.draft.findings import Draft, how_sure, merged, value_of
 from ivrd.billing.draft.links import LEAST as LEAST_LINK
 from ivrd.billing.draft.links import Link, Links
@@ -31,20 +31,11 @@ class Accounts(NamedTuple):
         return self.id.numeric
 
 
-class Context(NamedTuple):
-    """What is at hand while a draft is made."""
-
-    survey: Survey
-    roles: Roles
-    links: Links
-    draft: Draft
-
-
 def candidates(at: Context, bill: Tab) -> list[Accounts]:
     """Return where the accounts of a table of bills may stand, the likeliest first."""
     found = []
     for other in at.survey.tables.values():
-        if other.monthly or not other.columns or other.name == bill.name:
+        if other.monthly or other.name == bill.name or not _holds_people(at, other):
             continue
         for link in at.links.between(bill, other)[:4]:
             key = other.columns[link.to]
@@ -57,6 +48,13 @@ def candidates(at: Context, bill: Tab) -> list[Accounts]:
             if phone is not None:
                 found.append(Accounts(bill, own, None, 0.6 + at.roles.of(phone, "phone") / 2))
     return sorted(found, key=lambda one: -one.score)
+
+
+def _holds_people(at: Context, table: Tab) -> bool:
+    """Return whether a table may be of accounts: it says so, or knows numbers of people."""
+    if at.roles.table(table, "account") >= 0.5:
+        return True
+    return any(at.roles.best(table, role) for role in ("phone", "identity", "password"))
 
 
 def _worth(at: Context, table: Tab, key: Col) -> float:
@@ -73,15 +71,6 @@ def _worth(at: Context, table: Tab, key: Col) -> float:
     if not table.view and table.rows == 0:
         worth -= 0.4
     return worth
-
-
-def is_old(at: Context, table: Tab) -> bool:
-    """Return whether a table's name says that it is a copy, a history or a trial."""
-    return any(
-        "old" in reading.words
-        for reading in at.roles.lexicon.readings(table.name)[:2]
-        if reading.sure > 0.8
-    )
 
 
 def say_account(at: Context, accounts: Accounts) -> None:
@@ -309,66 +298,15 @@ def _say_state(at: Context, accounts: Accounts, phone: Col | None) -> None:
     """Say which accounts count, where some are of the past."""
     table = accounts.table
     here = phone if phone is not None and phone.table == table.name else None
-    doubled = here is not None and not table.once(here.name)
-    for col in at.roles.ranked(table, "state"):
-        meanings = codes.explained(col.comment)
-        told = {code: meanings.get(code, code) for code in sorted({*col.distinct, *meanings})}
-        twice = _twice(at, table, here, col) if here is not None else []
-        doubled = doubled or bool(twice)
-        dead = [code for code, word in told.items() if _means(at, word, "dead", code in meanings)]
-        why = "these say that the account is of the past"
-        if not dead and twice:
-            dead = _losers(col, twice)
-            why = "of two accounts with one number, these are the ones to leave out"
-        if dead and col.kind != "bool" and set(dead) < set(told):
-            kept = _codes_told({code: word for code, word in told.items() if code not in dead})
-            at.draft.say(
-                ("account", "where", col.name), {"not": codes.codes_of(col, dead)}, "guess", why,
-                decide=f"which accounts count? The others are {kept}",
-            )  # fmt: skip
-            return
-    if doubled:
+    gone = gone_rows(at, table, [here.name] if here else [])
+    if gone is not None:
+        kept = codes_told(gone.kept)
+        ask = f"which accounts count? The others are {kept}" if kept else "is it so?"
+        at.draft.say(("account", "where", gone.column), gone.condition, "guess", gone.why, decide=ask)
+    elif here is not None and not table.once(here.name):
         at.draft.notes.append(
             "some numbers belong to several accounts: say in [account] where which of them counts"
         )
-
-
-def _means(at: Context, word: str, kind: str, comment: bool) -> bool:
-    lexicon = at.roles.lexicon
-    if lexicon.says(kind, word) and (comment or len(word) > 1):
-        return True
-    return kind == "dead" and any(
-        part in word for part in ("销户", "拆", "注销", "作废", "离网", "停用", "搬离")
-    )
-
-
-def _codes_told(told: dict[str, str]) -> str:
-    return ", ".join(code if code == word else f"{code} ({word})" for code, word in told.items())
-
-
-def _twice(at: Context, table: Tab, phone: Col, state: Col) -> list[list[str]]:
-    """Return the states of sampled accounts that have one number, for each such number."""
-    seen: dict[str, list[str]] = {}
-    rows = list(zip(phone.values, state.values, strict=True))
-    if not table.whole and table.indexed(phone.name):
-        values = list(dict.fromkeys(phone.held))[:200]
-        found = at.survey.rows_where(table, [phone.name, state.name], phone.name, values)
-        rows = [(row[0], row[1]) for row in found] or rows
-    for number, code in rows:
-        if number is not None and str(number).strip():
-            seen.setdefault(str(number), []).append(str(code).strip())
-    return [states for states in seen.values() if len(states) > 1]
-
-
-def _losers(state: Col, twice: list[list[str]]) -> list[str]:
-    """Return the codes without which each number has one account: the fewest, the rarest first."""
-    counts = Counter(str(value).strip() for value in state.held)
-    ranked = sorted(counts, key=lambda code: counts[code])
-    for size in (1, 2, 3):
-        for gone in combinations(ranked[:-1], size):
-            if all(sum(code not in gone for code in states) == 1 for states in twice):
-                return list(gone)
-    return []
 
 
 def _named(col: Col, alias: str | None) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ivrd.billing.draft import codes, looks
-from ivrd.billing.draft.accounts import Accounts, Context, candidates, is_old
+from ivrd.billing.draft.accounts import Accounts, candidates
+from ivrd.billing.draft.context import Context, is_old
+from ivrd.billing.draft.counting import codes_told, gone_rows
 from ivrd.billing.draft.findings import How, how_sure, merged, value_of
 from ivrd.billing.draft.links import Link
 from ivrd.billing.draft.shapes import Shape, shape_of
@@ -60,10 +62,15 @@ def plans(at: Context) -> list[Plan]:
 def _plans(at: Context, able: list[Shape]) -> Iterator[Plan]:
     for shape in able:
         accounts_able = candidates(at, shape.table)[:3]
-        if not accounts_able and shape.layout == "narrow":
+        if shape.layout == "narrow":
             for head in able:
                 if head is not shape and _bill_link(at, shape.table, head.table):
-                    accounts_able += candidates(at, head.table)[:2]
+                    known = {(one.table.name, one.id.name) for one in accounts_able}
+                    accounts_able += [
+                        one
+                        for one in candidates(at, head.table)[:2]
+                        if (one.table.name, one.id.name) not in known
+                    ]
         for accounts in accounts_able:
             place = place_of(at, shape.table, accounts, shape.month, able)
             if place is None:
@@ -179,6 +186,25 @@ def say_place(at: Context, key: str, tab: Tab, place: Place) -> None:
         others = tuple(col.name for col in at.roles.ranked(own, "month")[1:3])
         how: How = "guess" if not place.month.held else how_sure(score, 0.6)
         draft.say(f"{key}.month", value, how, why, others=others)
+
+
+def say_counting(
+    at: Context, key: str, tab: Tab, place: Place, joined: tuple[str, ...] = ()
+) -> None:
+    """Say which bills count, where some were cancelled or made anew; of those `joined`, too."""
+    if place.alias:
+        return
+    keys = [place.account.column, *([place.month.name] if place.month else [])]
+    paid = at.roles.best(tab, "paid")
+    gone = gone_rows(at, tab, keys, [paid.name] if paid else [])
+    if gone is not None:
+        ask = f"which bills count? The others are {codes_told(gone.kept)}"
+        where = (*key.split("."), "where", gone.column)
+        at.draft.say(where, gone.condition, "guess", gone.why, decide=ask)
+        if joined:
+            at.draft.say((*joined, "where", gone.column), gone.condition, "guess", "as of the bills")
+    elif not tab.once(*keys):
+        at.draft.notes.append(f"{tab.name} has several rows for one account and month: say in [{key}] where which of them counts")
 
 
 def say_whole(at: Context, key: str, shape: Shape) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 from sqlalchemy import Engine
 
-from ivrd.billing.draft.accounts import Context, say_account
-from ivrd.billing.draft.bills import Plan, plans, say_place, say_whole
+from ivrd.billing.draft.accounts import say_account
+from ivrd.billing.draft.context import Context
+from ivrd.billing.draft.bills import Plan, plans, say_counting, say_place, say_whole
 from ivrd.billing.draft.extras import say_arrears, say_details, say_ready
 from ivrd.billing.draft.findings import Draft
 from ivrd.billing.draft.items import Names, say_wide
@@ -84,6 +85,7 @@ def _say_plan(at: Context, plan: Plan, spoken: Collection[str]) -> None:
     )
     say_place(at, "bill", bill.table, plan.place)
     if wide:
+        say_counting(at, "bill", bill.table, plan.place)
         say_wide(at, bill, names)
         say_whole(at, "bill", bill)
     else:

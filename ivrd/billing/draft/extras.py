@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ivrd.billing.draft import codes, looks
-from ivrd.billing.draft.accounts import Accounts, Context, is_old
+from ivrd.billing.draft.accounts import Accounts
+from ivrd.billing.draft.context import Context, is_old
 from ivrd.billing.draft.bills import Plan, account_link, month_value, place_of, say_place
 from ivrd.billing.draft.findings import how_sure, value_of
 from ivrd.billing.draft.items import amount_value

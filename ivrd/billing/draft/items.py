@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ivrd.billing.draft import codes
-from ivrd.billing.draft.accounts import Context
+from ivrd.billing.draft.context import Context
 from ivrd.billing.draft.findings import Draft, How, value_of
 from ivrd.billing.draft.lexicon import Item
 from ivrd.billing.draft.roles import told_by
@@ -119,7 +119,10 @@ def say_wide(at: Context, shape: Shape, names: Names) -> None:
     )
     grouped: dict[tuple[str, Unit], list[tuple[Col, int]]] = {}
     for col in items:
-        code = names.of(_item_of(at, col), col.name, told_by(col) or col.name)
+        item = _item_of(at, col)
+        if item is None and not shape.items:
+            item = at.roles.lexicon.item(shape.table.name)  # the sum is all there is
+        code = names.of(item, col.name, told_by(col) or col.name)
         grouped.setdefault((code, units[col.name].unit), []).append((col, signs[col.name]))
     _say_items(at, shape, grouped, units, base)
 

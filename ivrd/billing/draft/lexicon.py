@@ -15,6 +15,9 @@ FILE = Path(__file__).parent / "lexicon.toml"
 _FILLER = "table"
 """Words that say nothing, such as the T of T_USER."""
 
+_FURTHER, _FURTHER_DIGITS = "second", frozenset("23456")
+"""What the digit of TEL2 says."""
+
 _INITIALS_AT_MOST = 9
 _LEAST_INITIALS = 2
 
@@ -80,7 +83,8 @@ class Lexicon:
 
     def _joined(self, name: str) -> list[str]:
         """Return a name's pieces, two set together where only both are a word: ID_CARD."""
-        pieces = [piece for piece in split(name) if not piece.isdigit()]
+        pieces = [_FURTHER if piece in _FURTHER_DIGITS else piece for piece in split(name)]
+        pieces = [piece for piece in pieces if not piece.isdigit()]
         joined: list[str] = []
         for piece in pieces:
             both = (joined[-1] + piece).lower() if joined else ""

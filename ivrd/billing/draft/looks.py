@@ -42,12 +42,12 @@ def share(col: Col, fits: Callable[[str], object]) -> float:
 
 
 def phones(col: Col) -> float:
-    """Return how much of a column looks like telephone numbers; a bare local number half so."""
+    """Return how much of a column looks like telephone numbers; a bare local number less so."""
 
     def weight(text: str) -> float:
         if _MOBILE.fullmatch(text) or _AREA.fullmatch(text) or _ABROAD.fullmatch(text):
             return 1.0
-        return 0.5 if _LOCAL.fullmatch(text) else 0.0
+        return 0.7 if _LOCAL.fullmatch(text) else 0.0
 
     held = col.held
     return sum(weight(str(value).strip()) for value in held) / len(held) if held else 0.0

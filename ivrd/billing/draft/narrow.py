@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ivrd.billing.draft import codes
-from ivrd.billing.draft.accounts import Context
-from ivrd.billing.draft.bills import Plan, month_value, say_place, say_whole
+from ivrd.billing.draft.context import Context
+from ivrd.billing.draft.bills import Plan, month_value, say_counting, say_place, say_whole
+from ivrd.billing.draft.counting import codes_told, gone_rows, meanings
 from ivrd.billing.draft.findings import value_of
 from ivrd.billing.draft.items import Names, amount_value, named_codes, say_unit, units_of
 from ivrd.billing.draft.lexicon import Item
@@ -68,20 +69,16 @@ def say_narrow(at: Context, plan: Plan, names: Names) -> None:
 
 
 def _ask_state(at: Context, shape: Shape) -> None:
+    gone = gone_rows(at, shape.table, [])
+    if gone is not None:
+        where = ("bill", "where", gone.column)
+        ask = f"which rows count? The others are {codes_told(gone.kept)}"
+        at.draft.say(where, gone.condition, "guess", gone.why, decide=ask)
+        return
     for col in at.roles.ranked(shape.table, "state")[:1]:
-        meanings = codes.explained(col.comment)
-        gone = [
-            code
-            for code in sorted({*col.distinct, *meanings})
-            if at.roles.lexicon.says("dead", meanings.get(code, code))
-            and (code in meanings or len(code) > 1)
-        ]
-        if gone and len(gone) < len({*col.distinct, *meanings}):
-            at.draft.say(("bill", "where", col.name), {"not": codes.codes_of(col, gone)}, "guess",
-                         "these rows seem to be cancelled", decide="which rows count?")  # fmt: skip
-        elif len(col.distinct) > 1:
+        if len(col.distinct) > 1:
             at.draft.notes.append(
-                f"{shape.table.name}.{col.name} has the codes {', '.join(sorted(col.distinct)[:8])}:"
+                f"{shape.table.name}.{col.name} has the codes {codes_told(meanings(col))}:"
                 " if rows of some do not count, say so in [bill] where"
             )
 
@@ -114,6 +111,10 @@ def _say_head(
     draft.say("bill.head.table", head.table.name, "sure" if proof else "guess",
               "its totals are what the items make" if proof else "a row per bill")  # fmt: skip
     say_place(at, "bill.head", head.table, place)
+    join = plan.place.join
+    same = join is not None and join[1].table == head.table.name
+    joined = ("bill", "join", join[0]) if join and same else ()
+    say_counting(at, "bill.head", head.table, place, joined)
     found = unit or unit_of(head.total, at.roles)
     draft.say(
         "bill.head.total",

@@ -49,6 +49,8 @@ def money_of(tab: Tab, roles: Roles) -> Money:
     for col in tab.columns.values():
         if not looks.is_money(col) or col.name in keys or _is_key(col, tab, roles):
             continue
+        if col.distinct and col.distinct <= {"0", "1"} and roles.name(col, "amount") < LEAST:
+            continue  # a flag
         for_total, received = roles.of(col, "total"), roles.of(col, "paid_amount")
         owed, other = roles.of(col, "owed"), roles.name(col, "not_item")
         item = lexicon.item(told_by(col)) if col.comment else None
@@ -90,28 +92,24 @@ def _is_key(col: Col, tab: Tab, roles: Roles) -> bool:
 def shape_of(tab: Tab, roles: Roles) -> Shape | None:
     """Return how bills may stand in a table, None where they cannot."""
     month = None if tab.monthly else roles.best(tab, "month")
-    if month is None and not tab.monthly and not tab.refers and not _keyed(tab, roles):
-        return None
     money = money_of(tab, roles)
     shape = Shape(tab, "head", month, money)
     _find_total(shape)
     code = next((col for col in roles.ranked(tab, "code") if _codes_repeat(tab, col)), None)
     if code is not None:
-        amount = _amount(tab, roles, money, code)
+        amount = _amount(roles, money, code)
         if amount is not None and (shape.sum is None or len(shape.items) < 2):
             shape.layout, shape.code, shape.amount = "narrow", code, amount
             shape.score = _score(shape, roles)
             return shape
+    if month is None and not tab.monthly:
+        return None
     if len(shape.items) > 1 or (shape.items and shape.total is None):
         shape.layout = "wide"
     elif shape.total is None:
         return None
     shape.score = _score(shape, roles)
     return shape
-
-
-def _keyed(tab: Tab, roles: Roles) -> bool:
-    return any(roles.name(col, "id") >= 0.5 for col in tab.columns.values())
 
 
 def _find_total(shape: Shape) -> None:
@@ -161,7 +159,7 @@ def _codes_repeat(tab: Tab, code: Col) -> bool:
     )
 
 
-def _amount(tab: Tab, roles: Roles, money: Money, code: Col) -> Col | None:
+def _amount(roles: Roles, money: Money, code: Col) -> Col | None:
     able = [*money.totals, *money.items, *money.maybe]
     ranked = sorted(
         {col.name: col for col in able if col is not code}.values(),
