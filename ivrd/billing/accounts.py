@@ -10,8 +10,9 @@ from sqlalchemy import Select
 from ivrd.billing.columns import Column, KeyColumn
 from ivrd.billing.database import Run
 from ivrd.billing.entities import Account, Proof
+from ivrd.billing.keys import AccountKey, LookupKey
 from ivrd.billing.readers import flag_reader, text_reader
-from ivrd.billing.statements import Fields, Source, as_key, key_value
+from ivrd.billing.statements import Fields, Source
 from ivrd.billing.tables import BillingMapping
 from ivrd.billing.values import text_of
 from ivrd.errors import BillingError
@@ -28,8 +29,10 @@ class Accounts:
         source = Source(mapping, part)
 
         def by(where: KeyColumn, fields: Fields) -> Select[Any]:
-            match = source.value(where) == key_value("key", where.type)
-            return source.select(fields.columns, match, limit=2)
+            return source.select(fields.columns, *source.is_number(where), limit=2)
+
+        def by_id(fields: Fields) -> Select[Any]:
+            return source.select(fields.columns, source.is_id(), limit=2)
 
         def reader(fields: Fields, key: str, named: Column | None) -> Callable[[Any], str | None]:
             if named is None:
@@ -51,23 +54,27 @@ class Accounts:
             account.add(f"account.other_phones.{n}", other, text_reader(other))
             for n, other in enumerate(part.other_phones)
         ]
-        keys = {"id": part.id, "phone": part.phone, "agreement": part.agreement}
-        self._by = {name: (by(key, account), key.type) for name, key in keys.items() if key}
+        self._key = AccountKey(mapping)
+        self._by: dict[str, tuple[Select[Any], Callable[[str], dict[str, object] | None]]] = {
+            name: (by(key, account), LookupKey(key).values)
+            for name, key in (("phone", part.phone), ("agreement", part.agreement))
+            if key
+        } | {"id": (by_id(account), self._key.values)}
         self._some = source.select(account.columns, limit=SOME)
         proof = Fields()
         self._password = reader(proof, "password", part.password)
         self._identity = reader(proof, "identity", part.identity)
         self._proof_agreement = reader(proof, "agreement", part.agreement)
         proof.columns = proof.columns or [part.id]
-        self._proof = by(part.id, proof)
+        self._proof = by_id(proof)
 
     def find(self, run: Run, by: str, value: str) -> Account | None:
         """Return the account whose `by` ("phone", "agreement" or "id") is `value`."""
         if by not in self._by:
             return None
-        query, kind = self._by[by]
-        key = as_key(value, kind)
-        row = _one(run(query, {"key": key})) if key is not None else None
+        query, values_of = self._by[by]
+        values = values_of(value)
+        row = _one(run(query, values)) if values is not None else None
         if row is None:
             return None
         return self._account(row)
@@ -95,8 +102,7 @@ class Accounts:
 
     def proof(self, run: Run, account_id: str) -> Proof | None:
         """Return what the holder of an account can be known by; None without such an account."""
-        key = as_key(account_id, self._by["id"][1])
-        row = _one(run(self._proof, {"key": key})) if key is not None else None
+        row = _one(run(self._proof, self._key.values(account_id)))
         if row is None:
             return None
         return Proof(self._password(row), self._identity(row), self._proof_agreement(row))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from ivrd.billing.columns import AmountColumn, Column, Condition, term_of
+from ivrd.billing.columns import Column, left_of
 from ivrd.billing.database import Run
-from ivrd.billing.entities import Arrears
+from ivrd.billing.entities import Arrears, OwedRow
+from ivrd.billing.keys import AccountKey
 from ivrd.billing.month_tables import months_until
-from ivrd.billing.readers import amount_reader, day_reader, text_reader
-from ivrd.billing.statements import Fields, OwedSource, as_key
+from ivrd.billing.readers import amount_reader, day_reader, month_reader, text_reader
+from ivrd.billing.statements import Fields, OwedSource
 from ivrd.billing.tables import (
     ArrearsTable,
     BillHead,
@@ -35,12 +36,14 @@ class Owed:
     """Where arrears stand: a table of them, or the table of bills with only those not paid.
 
     `computed`: a row counts where something is to be paid, and with `past_due` if it is overdue.
-    Where there is a table each month, this month's and `months_back` before are read.
+    `by_item`: rows are items, those of one account and month a bill. Where there is a table each
+    month, this month's and `months_back` before are read.
     """
 
     part: ArrearsTable
     computed: bool = False
     past_due: bool = False
+    by_item: bool = False
     months_back: int = 0
 
     def months(self, today: date) -> Sequence[str]:
@@ -63,43 +66,36 @@ def owed_of(mapping: BillingMapping) -> Owed | None:
     said = mapping.arrears
     if isinstance(said, UnpaidBills):
         bill = mapping.bill
-        head = bill.head if isinstance(bill, NarrowBill) else bill
-        if head is None:
-            raise TypeError("load_mapping refuses unpaid bills of items alone")
-        return Owed(_unpaid(head, said), True, said.past_due, said.months_back)
-    return Owed(said) if said else None
+        head = (bill.head or bill) if isinstance(bill, NarrowBill) else bill
+        by_item = isinstance(head, NarrowBill)
+        return Owed(_unpaid(head, said), True, said.past_due, by_item, said.months_back)
+    return Owed(_left(said), computed=said.paid is not None) if said else None
 
 
-def _unpaid(bill: WideBill | BillHead, said: UnpaidBills) -> ArrearsTable:
+def _unpaid(bill: WideBill | BillHead | NarrowBill, said: UnpaidBills) -> ArrearsTable:
     """Return the table of bills, seen as one of arrears."""
-    paid, where, join = bill.paid, dict(bill.where), dict(bill.join)
-    if paid is None or paid.column is None:
-        raise TypeError("load_mapping refuses unpaid bills where none is said to be paid")
-    unpaid = Condition(one_of=paid.no)
-    if paid.from_ is None:
-        where[paid.column] = unpaid
-    else:
-        other = join[paid.from_]
-        join[paid.from_] = other.model_copy(update={"where": {**other.where, paid.column: unpaid}})
-    amount = bill.total
-    if amount is None and isinstance(bill, WideBill):
-        items = list(bill.items.values())
-        terms = [term_of(item.column, item.from_) for item in items if item.column]
-        amount = AmountColumn(add=terms, unit=items[0].unit)
-    if amount is None:
-        raise TypeError("load_mapping refuses unpaid bills without a total")
-    return ArrearsTable(
-        table=bill.table, where=where, join=join, account=bill.account, amount=amount,
-        month=bill.month, due=bill.due, product=said.product, group=said.group,
-    )  # fmt: skip
+    amount = bill.to_pay
+    if amount is None or bill.paid is None:
+        raise TypeError("load_mapping refuses unpaid bills without paid or a total")
+    return _left(ArrearsTable(
+        table=bill.table, where=bill.where, join=bill.join, account=bill.account, amount=amount,
+        month=bill.month, paid=bill.paid, due=bill.due, product=said.product, group=said.group,
+    ))  # fmt: skip
+
+
+def _left(part: ArrearsTable) -> ArrearsTable:
+    """Return a table of arrears whose amount is what is left to pay."""
+    left = left_of(part.paid, part.amount) if part.paid else None
+    return part.model_copy(update={"amount": left}) if left else part
 
 
 class ArrearsFields:
     """What is read of a row of arrears; product and group are the account's where it has none."""
 
-    def __init__(self, mapping: BillingMapping, part: ArrearsTable, fields: Fields) -> None:
-        accounts = mapping.account
-        due, months = part.due, part.months
+    def __init__(self, mapping: BillingMapping, owed: Owed, fields: Fields) -> None:
+        accounts, part = mapping.account, owed.part
+        due, months, month = part.due, part.months, part.month
+        self._owed = owed
         self._amount = fields.add(
             "arrears.amount", part.amount, amount_reader(mapping, part.amount)
         )
@@ -110,6 +106,7 @@ class ArrearsFields:
             for name, said in (("product", part.product), ("group", part.group))
             if said
         }
+        self._month = month and fields.add("arrears.month", month, month_reader(month))
         self.of_account: list[Column] = []
         """What is to be selected of the account's table, behind the columns of this one."""
         self._lacking = {
@@ -124,10 +121,21 @@ class ArrearsFields:
             self._texts[name] = fields.add(f"account.{name}", said, text_reader(said))
             self.of_account.append(said)
 
-    def of(self, row: Any, account_id: str) -> Arrears:
-        """Return what one row says that the account owes."""
+    def counted(
+        self, rows: Iterable[Any], account_id: str, month: str | None, today: date
+    ) -> list[OwedRow]:
+        """Return what rows of one account say that it owes, as far as it counts.
+
+        `month` is that of their table, where there is one each month.
+        """
+        read = [self._of(row, account_id, month) for row in rows]
+        if self._owed.by_item:
+            read = list(_bills(read))
+        return [one for one in read if self._owed.counts(one.owed, today)]
+
+    def _of(self, row: Any, account_id: str, month: str | None) -> OwedRow:
         texts = {name: text(row) for name, text in self._texts.items()}
-        return Arrears(
+        owed = Arrears(
             account_id,
             self._amount(row),
             self._months(row) if self._months else 1,
@@ -135,6 +143,18 @@ class ArrearsFields:
             texts.get("product"),
             texts.get("group"),
         )
+        return OwedRow(owed, self._month(row) if self._month else month)
+
+
+def _bills(items: Iterable[OwedRow]) -> Iterator[OwedRow]:
+    """Yield the bills that items make: those of one month, product and group are one."""
+    bills: dict[tuple[str | None, str | None, str | None], Arrears] = {}
+    for item in items:
+        owed = item.owed
+        key = (item.month, owed.product, owed.group)
+        bills[key] = together(bills[key], owed) if key in bills else owed
+    for key, owed in bills.items():
+        yield OwedRow(replace(owed, months=1), key[0])
 
 
 class ArrearsRows:
@@ -143,33 +163,31 @@ class ArrearsRows:
     def __init__(self, mapping: BillingMapping, owed: Owed, today: Today) -> None:
         fields = Fields()
         fields.columns.append(mapping.account.id)
-        self._fields = ArrearsFields(mapping, owed.part, fields)
+        self._fields = ArrearsFields(mapping, owed, fields)
         last = len(fields.columns)
         self._fields.add_account(fields)
         of_arrears, of_account = fields.columns[1:last], self._fields.of_account
         source = OwedSource(mapping, owed.part, of_arrears, of_account)
         self._query = source.of_account(MOST_ROWS + 1)
         self._owed, self._today = owed, today
-        self._kind = mapping.account.id.type
+        self._key = AccountKey(mapping)
 
     def read(self, run: Run, account_id: str) -> tuple[Arrears, ...]:
         """Return one entry per product and group, sorted by them; none where nothing is owed."""
         owed: dict[tuple[str, str], Arrears] = {}
         for row in self._rows(run, account_id):
-            one = self._fields.of(row, account_id)
-            if not self._owed.counts(one, self._today()):
-                continue
+            one = row.owed
             key = (one.product or "", one.group or "")
             owed[key] = together(owed[key], one) if key in owed else one
         return tuple(owed[key] for key in sorted(owed) if owed[key].amount_fen)
 
-    def _rows(self, run: Run, account_id: str) -> Iterator[Any]:
-        account = as_key(account_id, self._kind)
-        for month in self._owed.months(self._today()):
-            rows = self._query.rows(run, month, account=account) or ()
+    def _rows(self, run: Run, account_id: str) -> Iterator[OwedRow]:
+        today, key = self._today(), self._key.values(account_id)
+        for month in self._owed.months(today):
+            rows = self._query.rows(run, month, **key) or ()
             if len(rows) > MOST_ROWS:
                 raise BillingError(f"arrears: more than {MOST_ROWS} rows for one account")
-            yield from rows
+            yield from self._fields.counted(rows, account_id, month or None, today)
 
 
 def together(one: Arrears, other: Arrears) -> Arrears:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Select
 
-from ivrd.billing.columns import Column
+from ivrd.billing.columns import Column, left_of
 from ivrd.billing.database import Run
 from ivrd.billing.entities import Bill, BillItem, NotReady
+from ivrd.billing.keys import AccountKey
 from ivrd.billing.readers import amount_reader, day_reader, flag_reader, text_reader
-from ivrd.billing.statements import Fields, MonthQuery, Source, as_key, month_query
+from ivrd.billing.statements import Fields, MonthQuery, Source, month_query
 from ivrd.billing.tables import BillHead, BillingMapping, NarrowBill, RunTable, WideBill
 from ivrd.errors import BillingError
 
@@ -62,9 +64,9 @@ class _OneRow:
         columns: list[Column] = fields.columns or [part.account]
         self._query = month_query(mapping, part, columns, limit=2)
 
-    def read(self, run: Run, account: object, month: str) -> Any:
+    def read(self, run: Run, account: Mapping[str, object], month: str) -> Any:
         """Return the row, None where there is none, `NotReady` where the month has no table."""
-        rows = self._query.rows(run, month, account=account)
+        rows = self._query.rows(run, month, **account)
         if rows is None:
             return NotReady(month)
         if len(rows) > 1:
@@ -83,26 +85,58 @@ class WideBills:
         ]
         self._head = _Head(mapping, part, fields, "bill")
         self._row = _OneRow(mapping, part, fields)
-        self._kind = mapping.account.id.type
+        self._key = AccountKey(mapping)
 
     def read(self, run: Run, account_id: str, month: str) -> Bill | NotReady | None:
         """Return the bill, None where the account has none in that month."""
-        row = self._row.read(run, as_key(account_id, self._kind), month)
+        row = self._row.read(run, self._key.values(account_id), month)
         if row is None or isinstance(row, NotReady):
             return row
         items = tuple(BillItem(code, amount(row)) for code, amount in self._items)
         return _bill(month, items, self._head.read(row))
 
 
+class _OfItems:
+    """What rows of items say of their bill, where there is no row of the bill itself.
+
+    It is paid when all are, or when what came in and what is asked for are the same in sum; it is
+    due when the first of them is.
+    """
+
+    def __init__(self, mapping: BillingMapping, part: NarrowBill, fields: Fields) -> None:
+        paid, due = part.paid, part.due
+        self._due = due and fields.add("bill.due", due, day_reader(due))
+        self._left: Callable[[Any], int] | None = None
+        self._paid: Callable[[Any], bool | None] | None = None
+        if paid and (left := left_of(paid, part.amount)):
+            self._left = fields.add("bill.paid", left, amount_reader(mapping, left))
+        elif paid:
+            self._paid = fields.add("bill.paid", paid, flag_reader(paid))
+
+    def read(self, rows: Sequence[Any]) -> _Whole:
+        dues = [due for due in map(self._due, rows) if due] if self._due else []
+        return _Whole(None, self._is_paid(rows), min(dues, default=None))
+
+    def _is_paid(self, rows: Sequence[Any]) -> bool | None:
+        if self._left:
+            return sum(map(self._left, rows)) <= 0
+        said = set(map(self._paid, rows)) if self._paid else {None}
+        if False in said:
+            return False
+        return None if None in said else True
+
+
 class NarrowBills:
-    """A row per item, and perhaps a row per bill beside them; an item without a row is 0."""
+    """A row per item, and perhaps a row per bill beside them; an item without a row is 0.
+
+    Where there is no row per bill, each item may know whether it is paid, and when it is due.
+    """
 
     def __init__(self, mapping: BillingMapping, part: NarrowBill) -> None:
         fields = Fields()
         self._code = fields.add("bill.code", part.code, text_reader(part.code))
         self._amount = fields.add("bill.amount", part.amount, amount_reader(mapping, part.amount))
-        self._query = month_query(mapping, part, fields.columns, limit=MOST_ROWS + 1)
-        self._kind = mapping.account.id.type
+        self._key = AccountKey(mapping)
         self._items = list(part.items)
         self._item_of = {code: item for item, codes in part.items.items() for code in codes}
         self._rest = part.rest
@@ -111,10 +145,12 @@ class NarrowBills:
             head_fields = Fields()
             head = _Head(mapping, part.head, head_fields, "bill.head")
             self._head = (head, _OneRow(mapping, part.head, head_fields))
+        self._of_items = _OfItems(mapping, part, fields)
+        self._query = month_query(mapping, part, fields.columns, limit=MOST_ROWS + 1)
 
     def read(self, run: Run, account_id: str, month: str) -> Bill | NotReady | None:
         """Return the bill, None where the account has none in that month."""
-        account = as_key(account_id, self._kind)
+        account = self._key.values(account_id)
         whole = _Whole(None, None, None)
         if self._head:
             head, head_row = self._head
@@ -122,12 +158,13 @@ class NarrowBills:
             if row is None or isinstance(row, NotReady):
                 return row
             whole = head.read(row)
-        rows = self._query.rows(run, month, account=account)
+        rows = self._query.rows(run, month, **account)
         if rows is None:
             return NotReady(month)
         if not rows and not self._head:
             return None
-        return _bill(month, self._sums(rows), whole)
+        items = self._sums(rows)
+        return _bill(month, items, whole if self._head else self._of_items.read(rows))
 
     def _sums(self, rows: Any) -> tuple[BillItem, ...]:
         if len(rows) > MOST_ROWS:

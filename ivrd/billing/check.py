@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -117,11 +117,22 @@ _SAMPLES = 100
 def _read_sample(mapping: BillingMapping, schema: Schema, check: Check) -> None:
     """Read one account's bill as a caller would, and see whether it adds up."""
     reader = BillingReader(mapping, schema.engine)
-    month_of_table = _sample_month(mapping, schema)
+    months = _sample_months(mapping, schema)
     if isinstance(mapping.bill, NarrowBill):
-        _check_codes(mapping, mapping.bill, reader, month_of_table, check)
+        _check_codes(mapping, mapping.bill, reader, months[0], check)
     if check.problems:
         return
+    for of_table in months:
+        _try_bills(mapping, reader, of_table, check)
+        if check.sample is not None:
+            return
+    check.warnings.append(mapping.problem(("bill",), "no bill was found to try", rule="no-sample"))
+
+
+def _try_bills(
+    mapping: BillingMapping, reader: BillingReader, month_of_table: str | None, check: Check
+) -> None:
+    """Read bills, of one table where there is one each month, until one has something to pay."""
     for account_id, month in reader.database.ask(lambda run: _bills(mapping, run, month_of_table)):
         bill = reader.bill(account_id, month)
         account = reader.account(account_id)
@@ -141,22 +152,23 @@ def _read_sample(mapping: BillingMapping, schema: Schema, check: Check) -> None:
             )
         if bill.total_fen:
             break
-    if check.sample is None:
-        check.warnings.append(
-            mapping.problem(("bill",), "no bill was found to try", rule="no-sample")
-        )
 
 
-def _sample_month(mapping: BillingMapping, schema: Schema) -> str | None:
-    """Return the latest month that has a table of bills, None where one table has all months."""
+_TABLES = 3
+"""Tables by month that are tried: of the latest the bill run may not be done."""
+
+
+def _sample_months(mapping: BillingMapping, schema: Schema) -> Sequence[str | None]:
+    """Return the latest months that have a table of bills; None where one table has all."""
     bill = mapping.bill
     named = [bill.table, *(join.table for join in bill.join.values())]
     tables = [months_among(name, schema.names) for name in named if name not in schema.names]
     if not tables:
-        return None
+        return [None]
     today = datetime.now(ZoneInfo(mapping.zone))
     whole = set.intersection(*(set(months) for months in tables))
-    return max((month for month in whole if month <= f"{today:%Y-%m}"), default=None)
+    past = sorted((month for month in whole if month <= f"{today:%Y-%m}"), reverse=True)
+    return past[:_TABLES] or [None]
 
 
 def _bills(mapping: BillingMapping, run: Run, month_of_table: str | None) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
@@ -49,16 +49,20 @@ def _as_texts(value: Any) -> Any:
 Codes: TypeAlias = Annotated[list[str], BeforeValidator(_as_texts), Field(min_length=1)]
 """Codes as text, whatever the column holds."""
 
-Values: TypeAlias = Annotated[list[str | int], BeforeValidator(_listed), Field(min_length=1)]
+Values: TypeAlias = Annotated[list[str | int | bool], BeforeValidator(_listed), Field(min_length=1)]
 """Values as the column holds them: they are compared in the database."""
 
 
 class Condition(Part):
-    """What a column must hold: one of some values, none of them, or nothing at all."""
+    """What a column must hold: one of some values, none of them, or nothing at all.
+
+    `empty` takes a text of blanks alone for nothing, too, which `null` does not.
+    """
 
     one_of: Values | None = None
     not_: Values | None = Field(default=None, alias="not")
     null: bool | None = None
+    empty: bool | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -68,7 +72,7 @@ class Condition(Part):
     @model_validator(mode="after")
     def _one_way(self) -> Condition:
         if len(self.model_fields_set) != 1:
-            raise ValueError("needs values, or one of not and null")
+            raise ValueError("needs values, or one of not, null and empty")
         return self
 
 
@@ -104,14 +108,14 @@ def term_of(column: str, join: str | None = None) -> Term:
 
 Terms: TypeAlias = Annotated[list[Term], Field(min_length=1)]
 
-_FORMS = ("column", "value", "add", "first", "concat")
+_FORMS = ("column", "value", "add", "first", "concat", "columns", "year", "amount", "left", "date")
 
 
 class Column(Term):
     """A value of a row; a name alone stands for ``{ column = "name" }``.
 
-    `add` is a sum, less `subtract`, where nothing counts as 0; `first` is the first that is there;
-    `concat` sets its parts side by side.
+    `add` is a sum, less `subtract`, where nothing counts as 0; `first` is the first that is there
+    (of texts, that is not empty); `concat` sets its parts side by side.
     """
 
     role: ClassVar[str] = "any"
@@ -127,7 +131,7 @@ class Column(Term):
 
     @model_validator(mode="after")
     def _one_way(self) -> Column:
-        said = [form for form in _FORMS if getattr(self, form) is not None]
+        said = [form for form in _FORMS if getattr(self, form, None) is not None]
         able = " or ".join(self.forms)
         if len(said) != 1:
             raise ValueError(f"needs {'one of ' if len(self.forms) > 1 else ''}{able}")
@@ -146,7 +150,7 @@ class Column(Term):
         """How messages call it."""
         if self.column is not None:
             return f"column {self.column}"
-        form = next(form for form in _FORMS if getattr(self, form) is not None)
+        form = next(form for form in _FORMS if getattr(self, form, None) is not None)
         return f"by {form}"
 
     def terms(self) -> Iterator[tuple[tuple[str, ...], Term]]:
@@ -165,26 +169,70 @@ class TextColumn(Column):
 
 
 class KeyColumn(Column):
-    """A column that is compared: `type` is that of the database, for what is bound to it."""
+    """A column that is compared: `type` is that of the database, for what is bound to it.
+
+    Of `concat`, `type` says what the parts are. `pad` is the length of a CHAR column whose values
+    are filled with blanks.
+    """
 
     role = "key"
-    forms = ("column", "first", "concat")
+    forms: ClassVar[tuple[str, ...]] = ("column", "first", "concat")
     type: KeyType = "text"
+    pad: Annotated[int, Field(ge=2, le=255)] | None = None
+
+    @model_validator(mode="after")
+    def _padded_text(self) -> KeyColumn:
+        if self.pad and (self.column is None or self.type != "text"):
+            raise ValueError("pad needs one column of text")
+        return self
 
 
-class AccountColumn(Column):
-    """A column that points at an account; its type is that of the account's id."""
+class PartsColumn(Column):
+    """A column, or `columns` whose values together point at an account."""
+
+    columns: Annotated[list[Term], Field(min_length=2, max_length=4)] | None = None
+
+    @property
+    def parts(self) -> Sequence[Term]:
+        """What is compared, each by itself: an index on the columns serves."""
+        return self.columns or (self,)
+
+    def terms(self) -> Iterator[tuple[tuple[str, ...], Term]]:
+        """Return every column that it is made of, with its place below this."""
+        yield from super().terms()
+        for index, term in enumerate(self.columns or ()):
+            yield ("columns", str(index)), term
+
+
+class IdColumn(KeyColumn, PartsColumn):
+    """The key of accounts."""
+
+    forms = ("column", "first", "concat", "columns")
+
+
+class AccountColumn(PartsColumn):
+    """What points at an account; its type is that of the account's id."""
 
     role = "account"
-    forms = ("column",)
+    forms = ("column", "columns")
 
 
 class AmountColumn(Column):
-    """Money, in the mapping's `unit` unless it has its own."""
+    """Money, in the mapping's `unit` unless it has its own.
+
+    It is below nothing in rows where the conditions of `negative` hold.
+    """
 
     role = "amount"
-    forms = ("column", "value", "add", "first")
+    forms: ClassVar[tuple[str, ...]] = ("column", "value", "add", "first")
     unit: Unit | None = None
+    negative: Where = Field(default_factory=dict)
+
+    def terms(self) -> Iterator[tuple[tuple[str, ...], Term]]:
+        """Return every column and constant that it is made of, with its place below this."""
+        yield from super().terms()
+        for name in self.negative:
+            yield ("negative", name), term_of(name)
 
 
 class NumberColumn(Column):
@@ -205,12 +253,53 @@ def _pattern_with(*needed: str) -> AfterValidator:
 
 
 class MonthColumn(Column):
-    """A bill month: text or a number written as `format`, or a date, any in the month."""
+    """A bill month: text or a number written as `format`, or a date, any in the month.
+
+    A `format` with a day stands for any day in the month, too. In two columns it is `year` and
+    `month`, or `year` and `quarter`: then each bill is that of three months.
+    """
 
     role = "month"
-    forms = ("column",)
+    forms = ("column", "year")
     type: Literal["text", "integer", "date"] = "text"
     format: Annotated[str, _pattern_with("year", "month")] = "YYYYMM"
+    year: Term | None = None
+    month: Term | None = None
+    quarter: Term | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_in_two(cls, value: Any) -> Any:
+        return (
+            {"type": "integer", **value} if isinstance(value, dict) and "year" in value else value
+        )
+
+    @model_validator(mode="after")
+    def _whole(self) -> MonthColumn:
+        if self.year is None:
+            if self.month or self.quarter:
+                raise ValueError("month and quarter need year beside them")
+            days = self.type != "date" and self.ranged
+            if days and not Pattern(self.format).sortable:
+                raise ValueError(f"{self.format!r}: a month is told by its days only where the "
+                                 "year comes first, then month and day")  # fmt: skip
+        elif (self.month is None) == (self.quarter is None):
+            raise ValueError("year needs either month or quarter beside it")
+        elif self.type == "date" or (self.quarter and self.type != "integer"):
+            raise ValueError("year and quarter are numbers, year and month numbers or texts")
+        return self
+
+    @property
+    def ranged(self) -> bool:
+        """Whether the column holds days, of which any in the month will do."""
+        return self.type == "date" or (self.year is None and "day" in Pattern(self.format).parts)
+
+    def terms(self) -> Iterator[tuple[tuple[str, ...], Term]]:
+        """Return the columns that it is made of, with their places below this."""
+        yield from super().terms()
+        for name in ("year", "month", "quarter"):
+            if (term := getattr(self, name)) is not None:
+                yield (name,), term
 
 
 class DateColumn(Column):
@@ -240,8 +329,74 @@ class InstantColumn(Column):
 
 
 class FlagColumn(Column):
-    """Yes or no, such as whether a bill is paid; any other code is "not known"."""
+    """Yes or no, such as whether one agreed; any other code is "not known"."""
 
     forms = ("column",)
     yes: Values
     no: Values
+
+
+class PaidColumn(Column):
+    """Whether a bill is paid: by a code, by what was paid or is left, or by a date of payment.
+
+    With `amount` a bill is paid where that is not less than its total, with `left` where nothing
+    is left, with `date` where there is one.
+    """
+
+    forms = ("column", "amount", "left", "date")
+    yes: Values | None = None
+    no: Values | None = None
+    amount: AmountColumn | None = None
+    left: AmountColumn | None = None
+    date: Term | None = None
+
+    @model_validator(mode="after")
+    def _codes(self) -> PaidColumn:
+        if self.column is not None and not (self.yes and self.no):
+            raise ValueError("column needs yes and no: the codes of each")
+        if self.column is None and (self.yes or self.no):
+            raise ValueError("yes and no are for the codes of a column")
+        return self
+
+    @property
+    def money(self) -> tuple[str, AmountColumn] | None:
+        """The amount by which it is told, with its key; None where it is told otherwise."""
+        for key in ("amount", "left"):
+            if (amount := getattr(self, key)) is not None:
+                return key, amount
+        return None
+
+    def terms(self) -> Iterator[tuple[tuple[str, ...], Term]]:
+        """Return the columns that it is made of, with their places below this."""
+        yield from super().terms()
+        if self.money:
+            key, amount = self.money
+            for below, term in amount.terms():
+                yield (key, *below), term
+        if self.date:
+            yield ("date",), self.date
+
+
+class LeftToPay(AmountColumn):
+    """What is left of `total` once `paid` came in; made out of a mapping, never written in one.
+
+    Its amounts are in li, so that two columns of different units can be told from each other.
+    """
+
+    forms = ("left",)
+    left: Literal[True] = True
+    total: AmountColumn
+    paid: AmountColumn | None = None
+
+    def terms(self) -> Iterator[tuple[tuple[str, ...], Term]]:
+        """Return the columns of both."""
+        yield from self.total.terms()
+        if self.paid:
+            yield from self.paid.terms()
+
+
+def left_of(paid: PaidColumn, total: AmountColumn) -> LeftToPay | None:
+    """Return what is left to pay of `total`, None where no amount says it."""
+    if paid.left:
+        return LeftToPay(total=paid.left, unit="li")
+    return LeftToPay(total=total, paid=paid.amount, unit="li") if paid.amount else None

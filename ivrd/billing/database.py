@@ -63,7 +63,7 @@ class Statement:
         self._order = compiled.positiontup if compiled.positional else None
         made = {
             name: bind.type.dialect_impl(dialect).bind_processor(dialect)
-            for name, bind in compiled.binds.items()
+            for bind, name in compiled.bind_names.items()
         }
         self._make = {name: make for name, make in made.items() if make is not None}
 

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 from ivrd.billing.arrears import MOST_ROWS, ArrearsFields, Owed, Today, together
 from ivrd.billing.database import Run
 from ivrd.billing.entities import Arrears, Debtor, OwedRow
-from ivrd.billing.readers import flag_reader, month_reader, text_reader
-from ivrd.billing.statements import Fields, OwedSource, as_key
+from ivrd.billing.keys import AccountKey
+from ivrd.billing.readers import flag_reader, text_reader
+from ivrd.billing.statements import Fields, OwedSource
 from ivrd.billing.tables import BillingMapping
 from ivrd.billing.values import text_of
 from ivrd.errors import BillingError
@@ -19,8 +20,8 @@ from ivrd.errors import BillingError
 PAGE = 5000
 """Rows read at once. More than one account can have, so that every page brings the scan on."""
 
-_Row: TypeAlias = tuple[str | None, Any]
-"""The month of its table, where there is one each month, and the row."""
+_Rows: TypeAlias = tuple[list[OwedRow], list[Any]]
+"""What counts of one account's arrears, and the rows as they were read."""
 
 Ask: TypeAlias = Callable[[Callable[[Run], Sequence[Any]]], Sequence[Any]]
 
@@ -37,10 +38,7 @@ class Debtors:
         accounts, fields, part = mapping.account, Fields(), owed.part
         fields.columns.append(part.account)
         self._owed, self._today = owed, today
-        self._fields = ArrearsFields(mapping, part, fields)
-        self._month = part.month and fields.add(
-            "arrears.month", part.month, month_reader(part.month)
-        )
+        self._fields = ArrearsFields(mapping, owed, fields)
         last = len(fields.columns)
         self._fields.add_account(fields)
         phones = [*([accounts.phone] if accounts.phone else []), *accounts.other_phones]
@@ -55,15 +53,12 @@ class Debtors:
         self._consent = agreed and fields.add("account.consent", agreed, flag_reader(agreed))
         source = OwedSource(mapping, part, fields.columns[1:last], fields.columns[last:])
         self._first, self._following = source.first(page), source.following(page)
-        self._kind, self._page = accounts.id.type, page
+        self._key, self._page = AccountKey(mapping), page
 
     def owed(self, ask: Ask) -> Iterator[OwedRow]:
         """Yield every row of the arrears that counts, by account."""
-        for account, rows in self._accounts(ask):
-            for month, row in rows:
-                yield OwedRow(
-                    self._fields.of(row, account), self._month(row) if self._month else month
-                )
+        for _, (owed, _) in self._accounts(ask):
+            yield from owed
 
     def debtors(
         self, ask: Ask, groups: Collection[str] = (), products: Collection[str] = ()
@@ -71,24 +66,24 @@ class Debtors:
         """Yield who owes something for these products in these groups; none given means all."""
         if not self._phones:
             raise BillingError("account: the mapping names no column with a telephone number")
-        for account, rows in self._accounts(ask):
-            debtor = self._debtor(account, rows, groups, products)
+        for _, rows in self._accounts(ask):
+            debtor = self._debtor(rows, groups, products)
             if debtor:
                 yield debtor
 
     def _debtor(
-        self, account: str, rows: list[_Row], groups: Collection[str], products: Collection[str]
+        self, rows: _Rows, groups: Collection[str], products: Collection[str]
     ) -> Debtor | None:
         owed: Arrears | None = None
-        for _, row in rows:
-            one = self._fields.of(row, account)
+        counted, raw = rows
+        for one in (row.owed for row in counted):
             if (groups and one.group not in groups) or (products and one.product not in products):
                 continue
             owed = together(owed, one) if owed else one
         if owed is None or owed.amount_fen <= 0:
             return None
-        phones = (phone(row) for _, row in rows for phone in self._phones)
-        first = rows[0][1]
+        phones = (phone(row) for row in raw for phone in self._phones)
+        first = raw[0]
         return Debtor(
             owed,
             tuple(dict.fromkeys(number for number in phones if number)),
@@ -98,7 +93,7 @@ class Debtors:
             self._consent(first) if self._consent else None,
         )
 
-    def _accounts(self, ask: Ask) -> Iterator[tuple[str, list[_Row]]]:
+    def _accounts(self, ask: Ask) -> Iterator[tuple[str, _Rows]]:
         """Yield each account with its rows that count, and the months of their tables.
 
         Tables by month are gathered first: who owes something is in memory then.
@@ -108,38 +103,35 @@ class Debtors:
         if not self._owed.part.monthly:
             yield from self._of_table(ask, months[0], today)
             return
-        gathered: dict[str, list[_Row]] = {}
+        gathered: dict[str, _Rows] = {}
         for month in reversed(months):
-            for account, rows in self._of_table(ask, month, today):
-                gathered.setdefault(account, []).extend(rows)
+            for account, (owed, rows) in self._of_table(ask, month, today):
+                of_account = gathered.setdefault(account, ([], []))
+                of_account[0].extend(owed)
+                of_account[1].extend(rows[:1])
         for account in sorted(gathered):
             yield account, gathered[account]
 
-    def _of_table(self, ask: Ask, month: str, today: date) -> Iterator[tuple[str, list[_Row]]]:
+    def _of_table(self, ask: Ask, month: str, today: date) -> Iterator[tuple[str, _Rows]]:
         """Yield each account of one table with its rows that count, a page at a time."""
-        after: object = None
+        after: dict[str, object] = {}
         while True:
-            query = self._first if after is None else self._following
-            values = {} if after is None else {"after": after}
+            query, values = self._following if after else self._first, after
             page = ask(
                 lambda run, query=query, values=values: query.rows(run, month, **values) or ()  # type: ignore[misc]  # bound now, not when it is run
             )
             last = len(page) < self._page
             rows = list(page) if last else _whole_accounts(page)
             for account, its in groupby(rows, key=_account):
-                owed = [(month or None, row) for row in its]
-                if self._owed.computed:
-                    fields = self._fields
-                    owed = [
-                        one for one in owed if self._owed.counts(fields.of(one[1], account), today)
-                    ]
+                read = list(its)
+                owed = self._fields.counted(read, account, month or None, today)
                 if owed:
-                    yield account, owed
+                    yield account, (owed, read)
             if last:
                 return
-            after = as_key(str(rows[-1][0]), self._kind)
-            if after is None:
-                raise BillingError(f"account.id: not of the type {self._kind}")
+            after = self._key.values(str(rows[-1][0]), "after")
+            if None in after.values():
+                raise BillingError("account.id: not of the type that the mapping says")
 
 
 def _account(row: Any) -> str:

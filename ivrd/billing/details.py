@@ -12,8 +12,9 @@ from sqlalchemy import Integer, Select, bindparam, func, select
 from ivrd.billing.columns import Column
 from ivrd.billing.database import Run
 from ivrd.billing.entities import CallDetail
+from ivrd.billing.keys import AccountKey
 from ivrd.billing.readers import amount_reader, day_reader, text_reader
-from ivrd.billing.statements import Fields, MonthQuery, Source, as_key
+from ivrd.billing.statements import Fields, MonthQuery, Source
 from ivrd.billing.tables import BillingMapping, DetailTable
 from ivrd.billing.values import Pattern, clock_time_of, instant_of, number
 from ivrd.errors import BillingError
@@ -57,7 +58,7 @@ class Details:
         self._row = MonthQuery(mapping, part, part.month, lambda source: rows(source, 1))
         self._page = MonthQuery(mapping, part, part.month, lambda source: rows(source, PAGE))
         self._count = MonthQuery(mapping, part, part.month, count)
-        self._kind = mapping.account.id.type
+        self._key = AccountKey(mapping)
 
     def _start_reader(self, part: DetailTable, add: Any) -> Callable[[Any], datetime]:
         if part.started:
@@ -84,8 +85,8 @@ class Details:
         """Return the call at `position`, counted from 1, oldest first; None past the end."""
         if position < 1:
             return None
-        account = as_key(account_id, self._kind)
-        rows = self._row.rows(run, month, account=account, skip=position - 1)
+        key = self._key.values(account_id)
+        rows = self._row.rows(run, month, **key, skip=position - 1)
         return self._detail(rows[0], position) if rows else None
 
     def page(
@@ -94,8 +95,8 @@ class Details:
         """Return up to `most` calls, no more than `PAGE`, from `position` on; oldest first."""
         if position < 1:
             return []
-        account = as_key(account_id, self._kind)
-        rows = self._page.rows(run, month, account=account, skip=position - 1) or ()
+        key = self._key.values(account_id)
+        rows = self._page.rows(run, month, **key, skip=position - 1) or ()
         return [self._detail(row, position + n) for n, row in enumerate(rows[:most])]
 
     def _detail(self, row: Any, position: int) -> CallDetail:
@@ -112,5 +113,5 @@ class Details:
 
     def count(self, run: Run, account_id: str, month: str) -> int:
         """Return how many calls there are."""
-        rows = self._count.rows(run, month, account=as_key(account_id, self._kind))
+        rows = self._count.rows(run, month, **self._key.values(account_id))
         return int(rows[0][0]) if rows else 0

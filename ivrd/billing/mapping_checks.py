@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ivrd.billing.columns import AccountColumn, PaidColumn
 from ivrd.billing.month_tables import is_monthly, names_a_month
 from ivrd.billing.tables import (
     BillHead,
@@ -28,15 +29,50 @@ def problems_in(mapping: BillingMapping) -> Iterator[Problem]:
             expected="phone or agreement",
             rule="lookup",
         )
+    yield from _keys(mapping)
     for key, part in mapping.tables():
         yield from _months(mapping, key, part)
         yield from _joins(mapping, key, part)
     if isinstance(mapping.arrears, UnpaidBills):
         yield from _computed(mapping, mapping.arrears)
+    yield from _paid(mapping)
     if isinstance(bill, NarrowBill):
         yield from _codes(mapping, bill)
     if details:
         yield from _details(mapping, details, bill.items)
+
+
+def _keys(mapping: BillingMapping) -> Iterator[Problem]:
+    """Refuse what points at an account in another number of columns than its id has."""
+    count = len(mapping.account.id.parts)
+    for key, part in mapping.tables():
+        account = getattr(part, "account", None)
+        if isinstance(account, AccountColumn) and len(account.parts) != count:
+            yield mapping.problem(
+                (*key, "account"),
+                f"has {len(account.parts)} of the {count} columns that make account.id"
+                if count > 1 else "has several columns, account.id has one",
+                expected="as many columns as account.id has, in the same order"
+                if count > 1 else "one column, or columns in account.id, too",
+                rule="account-columns",
+            )  # fmt: skip
+
+
+def _paid(mapping: BillingMapping) -> Iterator[Problem]:
+    """Refuse what was paid without a total to hold it against, or in two places."""
+    bill = mapping.bill
+    head: WideBill | NarrowBill | BillHead = bill
+    where: tuple[str, ...] = ("bill",)
+    if isinstance(bill, NarrowBill) and bill.head:
+        head, where = bill.head, ("bill", "head")
+        for name in ("paid", "due"):
+            if getattr(bill, name) is not None:
+                yield mapping.problem(
+                    ("bill", name), "there is a row for each bill, in bill.head",
+                    expected=f"bill.head.{name}", rule="two-places",
+                )  # fmt: skip
+    if head.paid is not None and head.paid.amount is not None and head.to_pay is None:
+        yield _no_total(mapping, (*where, "paid"), where, "what was paid cannot be held against it")
 
 
 def _codes(mapping: BillingMapping, bill: NarrowBill) -> Iterator[Problem]:
@@ -136,36 +172,54 @@ def _computed(mapping: BillingMapping, part: UnpaidBills) -> Iterator[Problem]:
     """Arrears are computed from what the bills say of paid, due and total."""
     bill = mapping.bill
     where = ("bill", "head") if isinstance(bill, NarrowBill) else ("bill",)
-    head = bill.head if isinstance(bill, NarrowBill) else bill
+    head = (bill.head or bill) if isinstance(bill, NarrowBill) else bill
+    if isinstance(head, NarrowBill):
+        where = ("bill",)
     needed = ["paid", "due"] if part.past_due else ["paid"]
-    if not isinstance(bill, WideBill) or not summable(bill):
-        needed.append("total")
     for name in needed:
-        if head is None or getattr(head, name) is None:
+        if getattr(head, name) is None:
             yield mapping.problem(
                 ("arrears", "by"),
                 f"unpaid bills cannot be told without {'.'.join((*where, name))}",
                 expected=f"{name} there" + (", or past_due = false" if name == "due" else ""),
                 rule="unpaid-bills",
             )
-    if head is not None and head.paid is not None and _restricted(head):
+    if head.paid is not None and head.to_pay is None:
+        yield _no_total(mapping, ("arrears", "by"), where, "unpaid bills cannot be told")
+    if head.paid is not None and _restricted(head):
         yield mapping.problem(
             (*where, "where"),
-            f"restricts {head.paid.column!r}, by which unpaid bills are told",
-            expected="no condition on it",
+            f"leaves no unpaid bills: they hold {_codes_of(head.paid)} in {head.paid.column!r}",
+            expected="conditions that bills which are not paid meet, too",
             rule="unpaid-bills",
         )
 
 
-def summable(bill: WideBill) -> bool:
-    """Return whether the database can sum the items: plain columns of one unit."""
-    items = bill.items.values()
-    return all(item.column for item in items) and len({item.unit for item in items}) == 1
+def _codes_of(paid: PaidColumn) -> str:
+    return " or ".join(map(repr, paid.no or ()))
 
 
-def _restricted(head: WideBill | BillHead) -> bool:
+def _no_total(
+    mapping: BillingMapping, key: tuple[str, ...], where: tuple[str, ...], what: str
+) -> Problem:
+    return mapping.problem(
+        key, f"{what} without {'.'.join((*where, 'total'))}", expected="total there",
+        rule="unpaid-bills",
+    )  # fmt: skip
+
+
+def _restricted(head: WideBill | BillHead | NarrowBill) -> bool:
+    """Return whether the conditions let no bill through that is not paid."""
     paid = head.paid
     if paid is None or paid.column is None:
         return False
     where = head.join[paid.from_].where if paid.from_ in head.join else head.where
-    return paid.column in where
+    when = where.get(paid.column)
+    if when is None:
+        return False
+    codes = set(paid.no or ())
+    return (
+        when.null is True
+        or when.empty is True
+        or (not codes & set(when.one_of) if when.one_of else codes <= set(when.not_ or ()))
+    )

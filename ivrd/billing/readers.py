@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
-from ivrd.billing.columns import AmountColumn, Column, DateColumn, FlagColumn, MonthColumn
+from ivrd.billing.columns import (
+    AmountColumn,
+    Column,
+    DateColumn,
+    FlagColumn,
+    MonthColumn,
+    PaidColumn,
+)
 from ivrd.billing.tables import BillingMapping
-from ivrd.billing.values import Pattern, day_of, fen, text_of
+from ivrd.billing.values import Pattern, code_of, day_of, fen, text_of
 
 
 def amount_reader(mapping: BillingMapping, part: AmountColumn) -> Callable[[Any], int]:
@@ -19,13 +27,18 @@ def amount_reader(mapping: BillingMapping, part: AmountColumn) -> Callable[[Any]
 
 def month_reader(part: MonthColumn) -> Callable[[Any], str | None]:
     """Return what reads a bill month as ``"YYYY-MM"``."""
-    pattern = Pattern(part.format)
+    # a year and a month in two columns are read as one number or text
+    pattern = Pattern(part.format if part.year is None else "YYYYMM")
 
     def read(value: Any) -> str | None:
+        if isinstance(value, str):
+            value = value.strip()
         if value is None or value == "":
             return None
         if part.type == "date" and isinstance(value, str):
             value = date.fromisoformat(value[:10])  # SQLite keeps dates as text
+        if isinstance(value, Decimal) and value == value.to_integral_value():
+            value = int(value)
         parts = value if hasattr(value, "year") else pattern.parse(value)
         return f"{parts.year:04}-{parts.month:02}"
 
@@ -38,10 +51,11 @@ def day_reader(part: DateColumn) -> Callable[[Any], date | None]:
     return lambda value: day_of(value, pattern)
 
 
-def flag_reader(part: FlagColumn) -> Callable[[Any], bool | None]:
+def flag_reader(part: FlagColumn | PaidColumn) -> Callable[[Any], bool | None]:
     """Return what reads yes or no, None for any other code."""
-    known = {str(code): False for code in part.no} | {str(code): True for code in part.yes}
-    return lambda value: known.get(text_of(value) or "")
+    yes, no = part.yes or (1,), part.no or (0,)
+    known = {code_of(code): False for code in no} | {code_of(code): True for code in yes}
+    return lambda value: known.get(code_of(value))
 
 
 def text_reader(part: Column) -> Callable[[Any], str | None]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Engine, func, inspect, literal, select, table
+from sqlalchemy import ColumnClause, Engine, column, func, inspect, literal, select, table
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import CHAR, NullType, String, TypeEngine
 
 MANY = 1_000_000
 """Rows are counted up to here; more need no better number."""
@@ -39,13 +39,43 @@ class Schema:
     def columns(self, name: str) -> dict[str, TypeEngine[Any]]:
         """Return the columns of a table with their types."""
         if name not in self._columns:
-            found = self._inspector.get_columns(name, self._schema)
-            self._columns[name] = {column["name"]: column["type"] for column in found}
+            try:
+                found = self._inspector.get_columns(name, self._schema)
+                types = {one["name"]: one["type"] for one in found}
+            except DBAPIError:
+                if name not in self.views or self.engine.dialect.name not in {"mysql", "mariadb"}:
+                    raise
+                types = self._columns_of_view(name)
+            self._columns[name] = types
         return self._columns[name]
 
-    def indexed(self, name: str, column: str) -> bool:
+    def _columns_of_view(self, name: str) -> dict[str, TypeEngine[Any]]:
+        """Return a view's columns where the account may read it, but not how it is made."""
+        name_of, type_of, at, whose, where = (
+            column(one, String)
+            for one in (
+                "COLUMN_NAME",
+                "DATA_TYPE",
+                "ORDINAL_POSITION",
+                "TABLE_NAME",
+                "TABLE_SCHEMA",
+            )
+        )
+        dialect, schema = self.engine.dialect, self._schema or self.engine.url.database
+        known: dict[str, type[TypeEngine[Any]]] = getattr(dialect, "ischema_names", {})
+        query = (
+            select(name_of, type_of)
+            .select_from(table("COLUMNS", schema="information_schema"))
+            .where(whose == name, where == schema)
+            .order_by(at)
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return {row[0]: known.get(row[1].lower(), NullType)() for row in rows}
+
+    def indexed(self, name: str, wanted: str) -> bool:
         """Return whether an index begins with a column; what a view does is not known: True."""
-        return name in self.views or any(key[0] == column for key, _ in self._indexes(name))
+        return name in self.views or any(key[0] == wanted for key, _ in self._indexes(name))
 
     def unique(self, name: str, columns: set[str]) -> bool:
         """Return whether at most one row has the same values in `columns`; True for a view."""
@@ -69,6 +99,23 @@ class Schema:
             ]
             self._keys[name] = [(key, once) for key, once in found if key]
         return self._keys[name]
+
+    def padded(self, name: str, wanted: str) -> int | None:
+        """Return the length of a column whose values are filled with blanks; None where none is.
+
+        Only where the database does not look past them: MySQL and MariaDB take them off.
+        """
+        if self.engine.dialect.name in {"mysql", "mariadb"} or name in self.views:
+            return None
+        held: ColumnClause[Any] = column(wanted)
+        whole = select(held).select_from(table(name, held, schema=self._schema))
+        kind = self.columns(name)[wanted]
+        if self.engine.dialect.name != "sqlite":
+            return kind.length if isinstance(kind, CHAR) and (kind.length or 1) > 1 else None
+        # SQLite fills nothing itself: what an export filled is
+        with self.engine.connect() as connection:
+            value = connection.execute(whole.where(held.is_not(None)).limit(1)).scalar()
+        return len(value) if isinstance(value, str) and value != value.rstrip() else None
 
     def cost(self, name: str) -> str:
         """Return how much is read where no index serves, in words."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy.types import (
+    Boolean,
     Date,
     DateTime,
+    Float,
     Integer,
     Numeric,
     String,
@@ -15,7 +17,14 @@ from sqlalchemy.types import (
     TypeEngine,
 )
 
-from ivrd.billing.columns import Column, Condition, KeyColumn, MonthColumn
+from ivrd.billing.columns import (
+    AmountColumn,
+    Column,
+    Condition,
+    KeyColumn,
+    MonthColumn,
+    PaidColumn,
+)
 from ivrd.billing.month_tables import is_monthly, months_among
 from ivrd.billing.schema import Schema
 from ivrd.billing.tables import AnyBill, BillingMapping, BillTable, Table
@@ -35,6 +44,7 @@ class TableCheck:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self._tables: dict[str | None, str] = {}
+        self._compared = _compared(part)
         self._find(None, ("table",), part.table)
         for alias, join in part.join.items():
             self._find(alias, ("join", alias, "table"), join.table)
@@ -85,6 +95,10 @@ class TableCheck:
             name = self._tables[term.from_]
             found = self._schema.columns(name)[term.column]
             expected = _misfit(self._mapping, column, found)
+            if expected is None and column in self._compared and not isinstance(found, _NUMBERS):
+                expected = "a number, not text, to be compared with what was paid"
+            if below[:1] == ("negative",):
+                continue
             if expected:
                 self._wrong(
                     (*place, *below), f"{name}.{term.column} is {found}", expected=expected,
@@ -103,15 +117,31 @@ class TableCheck:
                 (("join", alias, "where", name), alias, name, when)
                 for name, when in join.where.items()
             ]
+        conditions += [
+            ((*place, "negative", name), None, name, when)
+            for place, amount in self._part.columns() if isinstance(amount, AmountColumn)
+            for name, when in amount.negative.items()
+        ]  # fmt: skip
         for place, source, name, when in conditions:
-            found = self._schema.columns(self._tables[source])[name]
-            able = str if isinstance(found, String) else int
             values = [*(when.one_of or ()), *(when.not_ or ())]
-            if isinstance(found, String | Integer) and not all(isinstance(v, able) for v in values):
-                self._wrong(
-                    place, f"{self._tables[source]}.{name} is {found}", rule="type",
-                    expected="values in quotes" if able is str else "values without quotes",
-                )  # fmt: skip
+            self._fit_codes(place, source, name, values)
+        paid = getattr(self._part, "paid", None)
+        if isinstance(paid, PaidColumn) and paid.column:
+            values = [*(paid.yes or ()), *(paid.no or ())]
+            self._fit_codes(("paid",), paid.from_, paid.column, values)
+
+    def _fit_codes(
+        self, place: Key, source: str | None, name: str, values: Sequence[object]
+    ) -> None:
+        """Tell values that are not of the type of the column they are compared with."""
+        found = self._schema.columns(self._tables[source])[name]
+        for kind, able, words in (
+            (String, str, "values in quotes"), (Boolean, bool, "true or false"),
+            (Integer, int, "values without quotes"),
+        ):  # fmt: skip
+            if isinstance(found, kind) and not all(type(value) is able for value in values):
+                what = f"{self._tables[source]}.{name} is {found}"
+                self._wrong(place, what, rule="type", expected=words)
 
     def _indexes(self) -> None:
         """Warn where a column that lookups start from begins no index: each would read it all."""
@@ -119,25 +149,43 @@ class TableCheck:
             column = getattr(self._part, name, None)
             if isinstance(column, Column):
                 self._indexed((name,), column)
+            if isinstance(column, KeyColumn):
+                self._padded((name,), column)
         if isinstance(self._part, BillTable) and isinstance(self._part.ready, AnyBill):
             month = self._part.month
             if month and not self._part.monthly:
                 self._indexed(("month",), month)
 
     def _indexed(self, place: Key, column: Column) -> None:
+        terms = [term for _, term in column.terms() if term.column is not None]
+        served = [self._schema.indexed(self._tables[t.from_], str(t.column)) for t in terms]
+        name = self._tables[terms[0].from_]
+        as_numbers = isinstance(column, KeyColumn) and column.concat and column.type == "integer"
+        # each column that the first is taken of must have an index; of others one will do
+        if (all if column.first else any)(served) and not as_numbers:
+            return
+        cost = self._schema.cost(name)
         if column.column is None:
-            name = self._tables[None]
             self._advise(
-                place, f"is made of several columns: each lookup reads {self._schema.cost(name)}",
-                expected="a column of its own, with an index", rule="no-index",
+                place, f"is made of several columns: each lookup reads {cost}",
+                expected=_SERVING[column.named], rule="no-index",
             )  # fmt: skip
             return
+        self._advise(
+            place, f"{name}.{column.column} has no index: each lookup reads {cost}",
+            expected="an index that begins with it", rule="no-index",
+        )  # fmt: skip
+
+    def _padded(self, place: Key, column: KeyColumn) -> None:
+        """Tell a column filled with blanks, where the database does not look past them."""
+        if column.column is None or column.pad or column.type != "text":
+            return
         name = self._tables[column.from_]
-        if not self._schema.indexed(name, column.column):
-            cost = self._schema.cost(name)
-            self._advise(
-                place, f"{name}.{column.column} has no index: each lookup reads {cost}",
-                expected="an index that begins with it", rule="no-index",
+        length = self._schema.padded(name, column.column)
+        if length:
+            self._wrong(
+                place, f"{name}.{column.column} is filled with blanks: no lookup would find it",
+                expected=f"pad = {length}", rule="padded",
             )  # fmt: skip
 
     def _joins(self) -> None:
@@ -170,14 +218,33 @@ class TableCheck:
         self.warnings.append(told)
 
 
+def _compared(part: Table) -> list[Column]:
+    """Return the amounts that are held against each other to tell what is paid."""
+    paid = getattr(part, "paid", None)
+    if not isinstance(paid, PaidColumn) or paid.money is None:
+        return []
+    return [amount for amount in (paid.money[1], part.to_pay) if amount is not None]
+
+
+_SERVING = {
+    "by first": "an index on each of them",
+    "by concat": "an index that begins with one of them, or a column of its own",
+    "by columns": "an index that begins with one of them",
+    "by year": "an index that begins with one of them",
+}
+"""What index would serve a value made of several columns."""
+
+
 def _one(when: Condition) -> bool:
     """Return whether a condition leaves one value."""
     return when.one_of is not None and len(when.one_of) == 1
 
 
+_NUMBERS = (Integer, Numeric, Float)
+
 _NEEDS: dict[str, tuple[tuple[type[Any], ...], str]] = {
-    "amount": ((Integer, Numeric, String), "a number"),
-    "number": ((Integer, Numeric, String), "a number"),
+    "amount": ((*_NUMBERS, String), "a number"),
+    "number": ((*_NUMBERS, String), "a number"),
     "date": ((Date, DateTime, String, Integer), "a date, or text or a number in the format"),
     "time": ((Time, String, Integer), "a time, or text or a number in the format"),
     "instant": ((DateTime, String, Integer), "date and time, or text in the format"),
@@ -186,7 +253,7 @@ _NEEDS: dict[str, tuple[tuple[type[Any], ...], str]] = {
 
 def _misfit(mapping: BillingMapping, column: Column, found: TypeEngine[Any]) -> str | None:
     """Return what was expected of a column that cannot hold what the mapping says, else None."""
-    if column.concat:
+    if column.concat and not isinstance(column, KeyColumn):
         return None  # its parts are read as text, whatever they are
     if isinstance(column, KeyColumn | MonthColumn) or column.role == "account":
         said = (
@@ -194,7 +261,7 @@ def _misfit(mapping: BillingMapping, column: Column, found: TypeEngine[Any]) -> 
         )
         fits = {
             "text": isinstance(found, String),
-            "integer": isinstance(found, Integer | Numeric),
+            "integer": isinstance(found, _NUMBERS),
             "date": isinstance(found, Date | DateTime),
         }
         if fits[said]:
@@ -202,8 +269,10 @@ def _misfit(mapping: BillingMapping, column: Column, found: TypeEngine[Any]) -> 
         right = [kind for kind, can in fits.items() if can]
         return f'{said}; say type = "{right[0]}"' if right else said
     able, words = _NEEDS.get(column.role, ((TypeEngine,), ""))
-    if column.add:
-        able, words = (Integer, Numeric), "a number, not text, to be added"
+    if isinstance(column, AmountColumn) and (column.add or column.negative):
+        able, words = _NUMBERS, "a number, not text, to be added or made negative"
+    elif column.add:
+        able, words = _NUMBERS, "a number, not text, to be added"
     return None if isinstance(found, able) else words
 
 

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
-    Date,
     FromClause,
-    Integer,
     Select,
-    String,
-    Unicode,
     and_,
-    bindparam,
-    cast,
     column,
-    func,
     literal,
     select,
     table,
 )
-from sqlalchemy.types import TypeEngine
 
-from ivrd.billing.columns import Column, Condition, MonthColumn, Term
+from ivrd.billing.columns import (
+    AccountColumn,
+    Column,
+    IdColumn,
+    KeyColumn,
+    LeftToPay,
+    MonthColumn,
+    PaidColumn,
+    Term,
+)
 from ivrd.billing.database import NoTable, Run
+from ivrd.billing.expressions import Expressions, met
+from ivrd.billing.keys import AccountKey, LookupKey
 from ivrd.billing.month_tables import is_monthly, of_month
+from ivrd.billing.months import MonthWriter, in_month, in_months
 from ivrd.billing.tables import ArrearsTable, BillingMapping, MonthTable, Table
-from ivrd.billing.values import Pattern
 from ivrd.errors import BillingError
 
 T = TypeVar("T")
-
-_TYPES: Mapping[str, type[TypeEngine[Any]]] = {"text": String, "integer": Integer, "date": Date}
-
-_TEXT = Unicode(255)
 
 
 class Source:
@@ -70,36 +67,32 @@ class Source:
             if alias:
                 made = made.alias(f"{alias}_{name}" if name else alias)
             self._tables[name] = made
+        self._expressions = Expressions(self._held, mapping.unit)
 
-    def value(self, said: Term) -> ColumnElement[Any]:
+    def _held(self, said: Term) -> ColumnElement[Any]:
         """Return a column, qualified with its table (SQLite takes a lone unknown name for text),
-        a bound constant, or an expression made of them.
+        or a bound constant.
         """  # noqa: D205 - one sentence
         if said.column is not None:
             return self._tables[said.from_].c[said.column]
-        if said.value is not None:
-            return literal(said.value)
-        if not isinstance(said, Column):
-            raise TypeError("a term is a column or a value")
-        if said.add:
-            sum_: ColumnElement[Any] = func.coalesce(self.value(said.add[0]), 0)
-            for term in said.add[1:]:
-                sum_ += func.coalesce(self.value(term), 0)
-            for term in said.subtract or ():
-                sum_ -= func.coalesce(self.value(term), 0)
-            return sum_
-        if said.concat:
-            first, *others = (cast(self.value(term), _TEXT) for term in said.concat)
-            joined: ColumnElement[Any] = first
-            for other in others:
-                joined = joined.concat(other)
-            return joined
-        return func.coalesce(*(self.value(term) for term in said.first or ()))
+        return literal(said.value)
+
+    def value(self, said: Term) -> ColumnElement[Any]:
+        """Return a column, a bound constant, or an expression made of them."""
+        if isinstance(said, PaidColumn):
+            return self._expressions.flag(said, self._part.to_pay)
+        return self._expressions.value(said)
 
     def where(self) -> list[ColumnElement[bool]]:
         """Return the conditions under which the table's rows count."""
-        base = self._tables[None].c
-        return [_holds(base[name], when) for name, when in self._part.where.items()]
+        base, part = self._tables[None].c, self._part
+        counts = [met(base[name], when) for name, when in part.where.items()]
+        if isinstance(part, ArrearsTable) and isinstance(part.amount, LeftToPay):
+            # an item may be below nothing: the bill is what its items make
+            counts.append(self.value(part.amount) != 0)
+        elif isinstance(part, ArrearsTable) and part.paid:
+            counts.append(self._expressions.unpaid(part.paid, part.amount))
+        return counts
 
     def joined(
         self, left: FromClause | None = None, on: ColumnElement[bool] | None = None
@@ -109,25 +102,40 @@ class Source:
         for name, join in self._part.join.items():
             other = self._tables[name]
             same = [other.c[own] == self.value(term) for own, term in join.on.items()]
-            counts = [_holds(other.c[own], when) for own, when in join.where.items()]
+            counts = [met(other.c[own], when) for own, when in join.where.items()]
             whole = whole.join(other, and_(*same, *counts), isouter=join.optional)
         return whole
 
-    def is_account(self, account: Column) -> ColumnElement[bool]:
-        """Compare a column with the value ``account``."""
-        return self.value(account) == key_value("account", self._mapping.account.id.type)
+    def key(self, account: AccountColumn | KeyColumn) -> list[ColumnElement[Any]]:
+        """Return what an account's id is compared with: a column, or each of several."""
+        if isinstance(account, AccountColumn | IdColumn):
+            return [self.value(part) for part in account.parts]
+        return [self.value(account)]
+
+    def is_account(self, account: AccountColumn) -> ColumnElement[bool]:
+        """Compare columns with the value ``account``."""
+        return AccountKey(self._mapping).equal(self.key(account), "account")
+
+    def is_id(self) -> ColumnElement[bool]:
+        """Compare the key of accounts with the value ``account``."""
+        return AccountKey(self._mapping).equal(self.key(self._mapping.account.id), "account")
+
+    def is_number(self, number: KeyColumn) -> list[ColumnElement[bool]]:
+        """Compare columns with the values that `LookupKey` writes."""
+        terms = number.first or number.concat or ()
+        return LookupKey(number).equal(self.value(number), [self._held(term) for term in terms])
 
     def is_month(self, part: MonthColumn | None) -> list[ColumnElement[bool]]:
-        """Compare a column, if there is one, with the values that `MonthWriter` writes."""
-        if part is None:
-            return []
-        held, kind = self.value(part), _TYPES[part.type]()
-        if part.type == "date":
-            return [
-                held >= bindparam("month", type_=kind, required=False),
-                held < bindparam("month_after", type_=kind, required=False),
-            ]
-        return [held == bindparam("month", type_=kind, required=False)]
+        """Compare columns, if there are any, with the values that `MonthWriter` writes."""
+        return in_month(part, self._held) if part else []
+
+    def is_in(self, part: MonthColumn, months: Sequence[str]) -> ColumnElement[bool]:
+        """Return the condition that a row is of one of `months`, the newest first."""
+        return in_months(part, self._held, months)
+
+    def is_unpaid(self, paid: PaidColumn) -> ColumnElement[bool]:
+        """Return the condition that a row is not paid."""
+        return self._expressions.unpaid(paid, self._part.to_pay)
 
     def select(
         self, columns: Iterable[Column], *conditions: ColumnElement[bool], limit: int | None
@@ -136,27 +144,6 @@ class Source:
         query = select(*(self.value(said).label(f"c{n}") for n, said in enumerate(columns)))
         query = query.select_from(self.joined()).where(*conditions, *self.where())
         return query if limit is None else query.limit(limit)
-
-
-def _holds(held: ColumnElement[Any], when: Condition) -> ColumnElement[bool]:
-    if when.null is not None:
-        return held.is_(None) if when.null else held.is_not(None)
-    values = when.one_of or when.not_ or ()
-    bound: list[BindParameter[Any]] = [bindparam(None, value) for value in values]
-    return held.in_(bound) if when.one_of else held.not_in(bound)
-
-
-def key_value(name: str, kind: str) -> BindParameter[Any]:
-    """Return the place of a bound value for a column of type `kind`."""
-    # required, a bind would stop what renders numbers of rows into the statement
-    return bindparam(name, type_=_TYPES[kind](), required=False)
-
-
-def as_key(value: str, kind: str) -> object | None:
-    """Return `value` as the column's type takes it; None where no row can have it."""
-    if kind == "text":
-        return value
-    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
 
 
 _MONTHS_KEPT = 120
@@ -241,10 +228,10 @@ class OwedSource:
     ) -> None:  # fmt: skip
         self._mapping, self._owed = mapping, owed
         self._fields, self._account_fields = fields, account_fields
+        self._key = AccountKey(mapping)
 
     def of_account(self, limit: int) -> MonthQuery:
         """Return the select of the rows of the value ``account``."""
-        kind = self._mapping.account.id.type
         if not self._account_fields:
 
             def alone(owed: Source) -> Select[Any]:
@@ -252,58 +239,45 @@ class OwedSource:
                 return owed.select(columns, owed.is_account(self._owed.account), limit=limit)
 
             return MonthQuery(self._mapping, self._owed, None, alone)
-        return self._query(lambda query, key: query.where(key == key_value("account", kind)), limit)
+        equal = self._key.equal
+        return self._query(lambda query, key: query.where(equal(key, "account")), limit)
 
     def first(self, rows: int) -> MonthQuery:
         """Return the select of the first rows by account: the account, then the fields in turn."""
-        return self._query(lambda query, key: query.order_by(key), rows)
+        return self._query(lambda query, key: query.order_by(*key), rows)
 
     def following(self, rows: int) -> MonthQuery:
         """Return the select of the next rows, of accounts behind the value ``after``."""
-        kind = self._mapping.account.id.type
+        behind = self._key.behind
         return self._query(
-            lambda query, key: query.where(key > key_value("after", kind)).order_by(key), rows
+            lambda query, key: query.where(behind(key, "after")).order_by(*key), rows
         )
 
     def _query(
-        self, narrow: Callable[[Select[Any], ColumnElement[Any]], Select[Any]], limit: int
+        self,
+        narrow: Callable[[Select[Any], Sequence[ColumnElement[Any]]], Select[Any]],
+        limit: int,
     ) -> MonthQuery:
         accounts = self._mapping.account
 
         def build(left: Source) -> Select[Any]:
             right = Source(self._mapping, accounts, "who")
             # the account table's own key: two rows of one account are then never told apart
-            key = right.value(accounts.id)
+            key = right.key(accounts.id)
+            same = zip(left.key(self._owed.account), key, strict=True)
             wanted = [
-                key,
+                right.value(accounts.id),
                 *(left.value(said) for said in self._fields),
                 *(right.value(said) for said in self._account_fields),
             ]
             query = (
                 select(*(part.label(f"c{n}") for n, part in enumerate(wanted)))
-                .select_from(right.joined(left.joined(), left.value(self._owed.account) == key))
+                .select_from(right.joined(left.joined(), and_(*(a == b for a, b in same))))
                 .where(*left.where(), *right.where())
             )
             return narrow(query, key).limit(limit)
 
         return MonthQuery(self._mapping, self._owed, None, build, "owed")
-
-
-class MonthWriter:
-    """Writes a bill month as a column of the mapping holds it."""
-
-    def __init__(self, part: MonthColumn) -> None:
-        self._type = part.type
-        self._pattern = Pattern(part.format)
-
-    def __call__(self, month: str) -> dict[str, object]:
-        """Return the values for ``"YYYY-MM"``: text, number, or its first day and the next's."""
-        year, of_year = int(month[:4]), int(month[5:7])
-        if self._type == "date":
-            after = date(year + of_year // 12, of_year % 12 + 1, 1)
-            return {"month": date(year, of_year, 1), "month_after": after}
-        text = self._pattern.write(year, of_year)
-        return {"month": int(text) if self._type == "integer" else text}
 
 
 class Fields:

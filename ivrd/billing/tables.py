@@ -28,12 +28,14 @@ from ivrd.billing.columns import (
     Column,
     DateColumn,
     FlagColumn,
+    IdColumn,
     InstantColumn,
     JoinName,
     KeyColumn,
     MonthColumn,
     Name,
     NumberColumn,
+    PaidColumn,
     Part,
     Term,
     TextColumn,
@@ -93,7 +95,9 @@ class Table(Part):
         """Return every value that is read of a row, with its place below this."""
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if isinstance(value, Column):
+            if isinstance(value, PaidColumn) and value.money:
+                yield (name, value.money[0]), value.money[1]
+            elif isinstance(value, Column):
                 yield (name,), value
             elif isinstance(value, list):
                 for index, one in enumerate(value):
@@ -123,6 +127,11 @@ class Table(Part):
         """Whether there is a table of it each month."""
         return is_monthly(self.table) or any(is_monthly(j.table) for j in self.join.values())
 
+    @property
+    def to_pay(self) -> AmountColumn | None:
+        """What is to be paid for a row, None where that is not for the database to tell."""
+        return None
+
 
 class AccountTable(Table):
     """Where accounts stand, what they are looked up by and what their holder is known by.
@@ -132,7 +141,7 @@ class AccountTable(Table):
     whether they agreed to be called by a machine.
     """
 
-    id: KeyColumn
+    id: IdColumn
     phone: KeyColumn | None = None
     other_phones: list[TextColumn] = Field(default_factory=list)
     customer: TextColumn | None = None
@@ -178,27 +187,52 @@ class WideBill(BillTable):
     layout: Literal["wide"]
     items: Annotated[dict[ItemCode, AmountColumn], Field(min_length=1)]
     total: AmountColumn | None = None
-    paid: FlagColumn | None = None
+    paid: PaidColumn | None = None
     due: DateColumn | None = None
+
+    @property
+    def to_pay(self) -> AmountColumn | None:
+        """The total; without one, the sum of items that are plain columns of one unit."""
+        items = list(self.items.values())
+        plain = all(item.column and not item.negative for item in items)
+        if self.total or not plain or len({item.unit for item in items}) > 1:
+            return self.total
+        terms = [term_of(item.column, item.from_) for item in items if item.column]
+        return AmountColumn(add=terms, unit=items[0].unit)
 
 
 class BillHead(MonthTable):
     """The row per bill beside narrow items: what belongs to the bill as a whole."""
 
     total: AmountColumn | None = None
-    paid: FlagColumn | None = None
+    paid: PaidColumn | None = None
     due: DateColumn | None = None
+
+    @property
+    def to_pay(self) -> AmountColumn | None:
+        """The total."""
+        return self.total
 
 
 class NarrowBill(BillTable):
-    """A row per item: `items` gives the database's codes of each, `rest` takes all other codes."""
+    """A row per item: `items` gives the database's codes of each, `rest` takes all other codes.
+
+    `paid` and `due` of each row make those of the bill where there is no `head`.
+    """
 
     layout: Literal["narrow"]
     code: TextColumn
     amount: AmountColumn
     items: Annotated[dict[ItemCode, Codes], Field(min_length=1)]
     rest: ItemCode | None = None
+    paid: PaidColumn | None = None
+    due: DateColumn | None = None
     head: BillHead | None = None
+
+    @property
+    def to_pay(self) -> AmountColumn | None:
+        """The item's amount."""
+        return self.amount
 
 
 class DetailTable(MonthTable):
@@ -228,7 +262,8 @@ class DetailTable(MonthTable):
 class ArrearsTable(Table):
     """What accounts owe: a row per account with the count `months`, or a row per unpaid bill.
 
-    The table may be a view. `month` is the bill's, where a row is a bill's.
+    The table may be a view. `month` is the bill's, where a row is a bill's. Where `paid` is said,
+    rows that are paid do not count, and of the others what is left.
     """
 
     by: Literal["table"] = "table"
@@ -236,9 +271,15 @@ class ArrearsTable(Table):
     amount: AmountColumn
     month: MonthColumn | None = None
     months: NumberColumn | None = None
+    paid: PaidColumn | None = None
     due: DateColumn | None = None
     product: TextColumn | None = None
     group: TextColumn | None = None
+
+    @property
+    def to_pay(self) -> AmountColumn | None:
+        """The amount, of which some may be paid."""
+        return self.amount
 
 
 class UnpaidBills(Part):

@@ -23,6 +23,9 @@ _FEN: Mapping[Unit, Decimal] = {
     "major": Decimal(100),
 }
 
+LI: Mapping[Unit, int] = {unit: int(10 * fen_) for unit, fen_ in _FEN.items()}
+"""How many li each unit has."""
+
 _FLOAT_NOISE = Decimal("0.0001")
 """Fen by which a binary fraction may miss a whole fen: sums of doubles do, a tariff does not."""
 
@@ -101,6 +104,10 @@ class Pattern:
         for digit, literal in zip(digits, between[1:], strict=True):
             pieces += [digit, re.escape(literal)]
         self._match = re.compile("".join(pieces)).fullmatch
+        self._day_ends = text.find("DD") + 2 if "day" in self.parts else len(text)
+        of_day = [name for name in named if name in {"year", "month", "day"}]
+        self.sortable = of_day == ["year", "month", "day"] == named[:3] and "YYYY" in tokens
+        """Whether days stand in this pattern in their order, as texts or numbers."""
         # a pattern without separators may stand in a number, which loses its leading zeros
         self._width = len(text) if not "".join(between) else 0
 
@@ -116,15 +123,26 @@ class Pattern:
             parts["year"] += 2000
         return Parts(**parts)
 
-    def write(self, year: int, month: int) -> str:
-        """Return the month as this pattern writes it."""
-        text = self.text.replace("YYYY", f"{year:04}").replace("YY", f"{year % 100:02}")
-        return text.replace("MM", f"{month:02}")
+    def write(self, year: int, month: int, *, whole: bool = True) -> str:
+        """Return the month as this pattern writes it, its first instant where it has days.
+
+        Not `whole`, what stands behind the day is left out.
+        """
+        text = self.text if whole else self.text[: self._day_ends]
+        text = text.replace("YYYY", f"{year:04}").replace("YY", f"{year % 100:02}")
+        text = text.replace("MM", f"{month:02}").replace("DD", "01")
+        return text.replace("hh", "00").replace("mm", "00").replace("ss", "00")
+
+
+_NO_DAY = re.compile(r"[0\s/.:-]*").fullmatch
+"""Blanks, or zeros where a column must hold something."""
 
 
 def day_of(value: object, pattern: Pattern) -> date | None:
     """Return a date from a date, text or number; None where there is none."""
-    if value is None or value == "":
+    if isinstance(value, str):
+        value = value.strip()
+    if value is None or (isinstance(value, str | int) and _NO_DAY(str(value))):
         return None
     if isinstance(value, datetime):
         return value.date()
@@ -147,6 +165,11 @@ def instant_of(value: object, pattern: Pattern) -> datetime:
     if isinstance(value, datetime):
         return value
     return datetime(*pattern.parse(value))  # noqa: DTZ001 - the mapping's zone is put on by the caller
+
+
+def code_of(value: object) -> str | None:
+    """Return a code as text; true and false are 1 and 0, as databases without them have it."""
+    return str(int(value)) if isinstance(value, bool) else text_of(value)
 
 
 def text_of(value: object) -> str | None:

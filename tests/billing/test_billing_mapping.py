@@ -173,7 +173,7 @@ ONE_ROOT_ERROR: dict[str, tuple[Layout, str, str, Callable[[Problem], bool]]] = 
     ),
     "condition in two ways": (
         "monthly", 'where = { "状态" = [1, 2] }', 'where = { "状态" = { not = [1], null = true } }',
-        lambda p: p.key == "account.where.状态" and "one of not and null" in p.what,
+        lambda p: p.key == "account.where.状态" and "one of not, null and empty" in p.what,
     ),
     "text for a constant amount": (
         "wide", 'total = "TOTAL_FEE"', 'total = { value = "much" }',

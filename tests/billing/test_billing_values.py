@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivrd.billing.columns import MonthColumn
-from ivrd.billing.statements import MonthWriter, as_key
+from ivrd.billing.keys import as_key
+from ivrd.billing.months import MonthWriter
 from ivrd.billing.values import (
     Pattern,
     Unit,
