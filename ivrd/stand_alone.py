@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,8 @@ from sqlalchemy import Engine, make_url
 from ivrd.billing.check import Check, check_billing
 from ivrd.billing.engine import engine_from
 from ivrd.billing.imports.embedded import embedded_mapping, seen, unfit
-from ivrd.billing.imports.run import ImportOrder
+from ivrd.billing.imports.parts import Told
+from ivrd.billing.imports.run import ImportOrder, origin_of_files
 from ivrd.billing.imports.source import Origin
 from ivrd.billing.mapping import load_mapping
 from ivrd.billing.tables import BillingMapping
@@ -100,15 +102,20 @@ def import_order(config: Config) -> ImportOrder:
 
 
 @contextmanager
-def import_origin(config: Config) -> Iterator[Origin]:
-    """Give what is imported from, opened. Raises `ProblemsError`, `BillingError`."""
+def import_origin(config: Config, now: datetime, told: Told) -> Iterator[Origin]:
+    """Give what is imported from, under the lock; files are gathered into a database first.
+
+    Raises `ProblemsError`, `BillingError`.
+    """
     table, mapping = import_table(config), load_mapping(config.mapping)
+    order, files = import_order(config), config.file_of(table.files)
     with ExitStack() as stack:
-        if config.import_url is None:
-            raise NotImplementedError
+        if files is not None:
+            yield stack.enter_context(origin_of_files(files, mapping, order, now, told))
+            return
         with keyed(config, "import"):
             engine = engine_from(
-                config.import_url,
+                config.import_url or "",
                 password_env=table.password_env,
                 password_file=config.file_of(table.password_file),
                 time_limit_s=table.limit_s,

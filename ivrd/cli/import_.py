@@ -104,10 +104,15 @@ def _import(
         with own_store(config) as store:
             audit.intend(store, by, "billing.import", told)
 
-    with import_lock(order.file), _progress() as told, import_origin(config) as origin:
+    now = datetime.now(config.zone)
+    with (
+        import_lock(order.file),
+        _progress() as told,
+        import_origin(config, now, told) as origin,
+    ):
         return run_import(
-            order, origin, datetime.now(config.zone), told=told, dry_run=dry_run,
-            refusals=refusals, before_swap=on_record,
+            order, origin, now, told=told, dry_run=dry_run, refusals=refusals,
+            before_swap=on_record,
         )  # fmt: skip
 
 

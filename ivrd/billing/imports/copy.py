@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Float, bindparam, cast, or_
+from sqlalchemy import ColumnElement, Float, cast, or_
 
-from ivrd.billing.columns import AmountColumn, Column, FlagColumn, MonthColumn
+from ivrd.billing.columns import AmountColumn, Column, MonthColumn, PaidColumn
 from ivrd.billing.imports.columns_in import (
     Fault,
     Take,
@@ -20,10 +20,12 @@ from ivrd.billing.imports.columns_in import (
     start_taker,
 )
 from ivrd.billing.imports.new_file import NewFile
+from ivrd.billing.imports.parts import ACCOUNTS, ARREARS, BILLS, DETAILS, RUNS, Months, Told
 from ivrd.billing.imports.source import Origin
-from ivrd.billing.month_tables import months_until, of_month
+from ivrd.billing.month_tables import of_month
+from ivrd.billing.months import MonthWriter
 from ivrd.billing.readers import amount_reader, text_reader
-from ivrd.billing.statements import MonthWriter, Source
+from ivrd.billing.statements import Source
 from ivrd.billing.tables import (
     ArrearsTable,
     BillHead,
@@ -34,28 +36,6 @@ from ivrd.billing.tables import (
     WideBill,
 )
 from ivrd.billing.values import number
-
-Told: TypeAlias = Callable[[str, int, int], None]
-"""Told what is copied, how many rows of it are done, and of how many."""
-
-ACCOUNTS, BILLS, DETAILS, ARREARS, RUNS = "accounts", "bills", "details", "arrears", "bill runs"
-
-
-@dataclass(frozen=True, slots=True)
-class Months:
-    """The months whose bills are kept, newest first, and those before whose unpaid ones are."""
-
-    kept: tuple[str, ...]
-    unpaid: tuple[str, ...] = ()
-
-    @classmethod
-    def until(cls, month: str, back: int, arrears: Any) -> Months:
-        """Return this month and `back` before it; where arrears are computed, what they need."""
-        kept = months_until(month, back + 1)
-        if not isinstance(arrears, UnpaidBills):
-            return cls(tuple(kept))
-        last = months_until(month, arrears.months_back + 1)
-        return cls(tuple(kept), tuple(one for one in last if one not in kept))
 
 
 @dataclass
@@ -284,7 +264,7 @@ class Copy:
 
     def _of_table(
         self, part: MonthTable, name: str, table: str, take: Take, month: str,
-        paid: FlagColumn | None, order: Any,
+        paid: PaidColumn | None, order: Any,
     ) -> Job:  # fmt: skip
         """Return the job for the table of one month."""
         unpaid_alone = month not in self._kept
@@ -292,29 +272,20 @@ class Copy:
         def where(source: Source) -> Iterable[ColumnElement[bool]]:
             yield from source.is_month(part.month)
             if unpaid_alone and paid:
-                yield _unpaid(source, paid)
+                yield source.is_unpaid(paid)
 
         values = MonthWriter(part.month)(month) if part.month else {}
         return Job(name, table, part, take, month, where, order, values)
 
     def _of_months(
-        self, source: Source, month: MonthColumn | None, paid: FlagColumn | None
+        self, source: Source, month: MonthColumn | None, paid: PaidColumn | None
     ) -> Iterable[ColumnElement[bool]]:
         if month is None:
             return
-        held, write = source.value(month), MonthWriter(month)
-        wanted: ColumnElement[bool]
-        if month.type == "date":
-            first = write(self._months.kept[-1])["month"]
-            after = write(self._months.kept[0])["month_after"]
-            wanted = (held >= bindparam(None, first, Date())) & (
-                held < bindparam(None, after, Date())
-            )
-        else:
-            wanted = held.in_([bindparam(None, write(one)["month"]) for one in self._months.kept])
-        yield or_(wanted, _unpaid(source, paid)) if paid else wanted
+        wanted = source.is_in(month, self._months.kept)
+        yield or_(wanted, source.is_unpaid(paid)) if paid else wanted
 
-    def _keeps(self, take: Take, paid: FlagColumn | None) -> Callable[[tuple[Any, ...]], bool]:
+    def _keeps(self, take: Take, paid: PaidColumn | None) -> Callable[[tuple[Any, ...]], bool]:
         names = [taken.name for taken in take.taken]
         month, flag = names.index("month"), names.index("paid") if paid else None
         return lambda row: row[month] in self._kept or (flag is not None and row[flag] == 0)
@@ -373,7 +344,3 @@ class Copy:
 
 def _of_month(job: Job) -> str:
     return of_month(job.of.table, job.month) if job.month else job.of.table
-
-
-def _unpaid(source: Source, paid: FlagColumn) -> ColumnElement[bool]:
-    return source.value(paid).in_([bindparam(None, code) for code in paid.no])

@@ -192,5 +192,5 @@ def unfit(file: Path, mapping: BillingMapping) -> Problem | None:
                        rule="down")  # fmt: skip
     if about.shape != shape_of(mapping):
         return Problem("the billing data was imported by another mapping", file=file,
-                       expected="`ivrd import`, which imports by this one", rule="down")  # fmt: skip
+                       expected="`ivrd import`, by this one", rule="down")  # fmt: skip
     return None

@@ -13,13 +13,21 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ivrd.billing.check import check_billing
-from ivrd.billing.imports.copy import ACCOUNTS, ARREARS, BILLS, DETAILS, Copy, Months, Told
+from ivrd.billing.engine import engine_from
+from ivrd.billing.imports.copy import Copy
 from ivrd.billing.imports.embedded import About, embedded_mapping, shape_of
 from ivrd.billing.imports.new_file import NewFile, disk_errors, put_in_place
+from ivrd.billing.imports.parts import ACCOUNTS, ARREARS, BILLS, DETAILS, Months, Told
 from ivrd.billing.imports.source import Origin
+from ivrd.billing.imports.staging import Staging
+from ivrd.billing.tables import BillingMapping
 from ivrd.errors import BillingDown, BillingError, IvrdError, MappingError
 
 _TABLES = {ACCOUNTS: "account", BILLS: "bill", DETAILS: "detail", ARREARS: "arrears"}
+
+
+_FILES_S = 6 * 3600.0
+"""How long one statement on gathered files may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +119,13 @@ def run_import(
     *,
     told: Told = lambda *_: None,
     dry_run: bool = False,
-    refused_before: Callable[[NewFile, dict[str, int]], None] = lambda *_: None,
     refusals: Callable[[Iterator[tuple[Any, ...]]], None] = lambda _: None,
     before_swap: Callable[[Imported], None] = lambda _: None,
 ) -> Imported:
     """Import everything, under an `import_lock`. With `dry_run` nothing takes any place.
 
-    `refused_before` may add rows that were refused on the way to `origin`; `refusals` is given
-    all of them, whatever becomes of the import; `before_swap` what came, and may yet end it.
+    `refusals` is given every refused row, whatever becomes of the import; `before_swap` what came,
+    and may yet end it.
     Raises `ImportRefused`, `MappingError`, `BillingError`.
     """
     began_s = time.monotonic()
@@ -126,11 +133,9 @@ def run_import(
     embedded = embedded_mapping(origin.mapping)
     new = NewFile(new_name(order.file), embedded)
     try:
-        local = now.astimezone(ZoneInfo(origin.mapping.zone))
-        months = Months.until(f"{local:%Y-%m}", order.months, origin.mapping.arrears)
         with origin.opened():
-            copy = Copy(origin, new, months, told)
-            refused_before(new, copy.read)
+            copy = Copy(origin, new, months_of(origin.mapping, order, now), told)
+            origin.refused_before(new.refuse, copy.read)
             copy.run()
         for step in new.index():
             told(step, 0, 0)
@@ -152,8 +157,39 @@ def run_import(
         new.close()
 
 
+def months_of(mapping: BillingMapping, order: ImportOrder, now: datetime) -> Months:
+    """Return the months that are imported."""
+    local = now.astimezone(ZoneInfo(mapping.zone))
+    return Months.until(f"{local:%Y-%m}", order.months, mapping.arrears)
+
+
+@contextmanager
+def origin_of_files(
+    files: Path, mapping: BillingMapping, order: ImportOrder, now: datetime, told: Told
+) -> Iterator[Origin]:
+    """Gather what files hold, under an `import_lock`, and give it. Raises `FilesError`."""
+    mapping = mapping.model_copy(update={"db_schema": None})
+    file = rows_name(order.file)
+    staging = Staging(files, mapping, file, told)
+    try:
+        staging.load(months_of(mapping, order, now))
+    finally:
+        staging.close()
+    engine = engine_from(f"sqlite:///{file.absolute()}", time_limit_s=_FILES_S, connections=2)
+    try:
+        yield Origin(mapping, engine, staging)
+    finally:
+        engine.dispose()
+        file.unlink(missing_ok=True)
+
+
 def _check(origin: Origin) -> None:
-    """Hold the mapping against the source; a sample that cannot be read is a row to be refused."""
+    """Hold the mapping against the source; a sample that cannot be read is a row to be refused.
+
+    Files have been held against it when they were gathered: their columns have no types.
+    """
+    if origin.of_files:
+        return
     found = check_billing(origin.mapping, origin.engine).problems
     down = [problem for problem in found if problem.rule == "down"]
     if down:

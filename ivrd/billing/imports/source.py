@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +14,7 @@ from ivrd.billing.columns import Column, Condition
 from ivrd.billing.database import Database, Statement
 from ivrd.billing.driver_errors import translated
 from ivrd.billing.engine import DEADLINE
+from ivrd.billing.imports.staging import ROW, Staging
 from ivrd.billing.statements import MonthQuery, Source
 from ivrd.billing.tables import BillingMapping, MonthTable, Table
 
@@ -28,20 +29,36 @@ _SNAPSHOTS = {"postgresql": "REPEATABLE READ", "mysql": "REPEATABLE READ",
 class Origin:
     """A billing database that is read whole. Every method raises `BillingError`.
 
-    `row` is the column with the number of each row in its file, where the source is files;
-    `named` says how a table is told to people.
+    `files` are what it was gathered from, where they are: they tell of rows and of their tables.
     """
 
     def __init__(
         self,
         mapping: BillingMapping,
         engine: Engine,
-        row: str | None = None,
-        named: Callable[[str], str] = str,
+        files: Staging | None = None,
     ) -> None:
-        self.mapping, self.engine, self.row, self.named = mapping, engine, row, named
+        self.mapping, self.engine, self._files = mapping, engine, files
+        self.row = ROW if files else None
+        """The column with the number of each row in its file."""
         self._aside = Database(engine)
         self._connection: Connection | None = None
+
+    @property
+    def of_files(self) -> bool:
+        """Whether it was gathered from files: columns have no types and no indexes."""
+        return self._files is not None
+
+    def named(self, table: str) -> str:
+        """Return how a table is told to people."""
+        return self._files.named(table) if self._files else table
+
+    def refused_before(
+        self, refuse: Callable[[Iterable[Sequence[Any]]], None], read: dict[str, int]
+    ) -> None:
+        """Tell what was refused before the mapping could read it, and count it as read."""
+        if self._files is not None:
+            self._files.refuse_into(refuse, read)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
