@@ -39,6 +39,9 @@ OFF_HOOK, ON_HOOK = "AT+VLS=1", "AT+VLS=0"
 DIAL_MORE_S = 5.0
 """How long after its time-out a dial that was given up may still be answered by the modem."""
 
+DIGIT_S = 0.08
+"""No modem dials a digit faster: 40 ms of tone and 40 ms of pause (ITU-T Q.24)."""
+
 RINGBACK_S = 1.0
 """How long one ringback tone lasts (ITU-T E.180; China: 1 s on, 4 s off)."""
 
@@ -83,6 +86,7 @@ class ModemChannel(Channel):
         self._play_id: CommandId | None = None
         self._hook_ids: list[CommandId] = []
         self._dial_id: CommandId = 0
+        self._dialled_s = 0.0  # before that no exchange can have the whole number
         self._rang = False
         self._number_sent = False  # the modem's part of a dial is over, we listen to the tones
         self._call = 0  # to know whether an answer is of this call
@@ -145,6 +149,7 @@ class ModemChannel(Channel):
         self._call += 1
         call = self._call
         self.state, self._dial_id = State.DIALLING, id
+        self._dialled_s = self._clock.monotonic() + DIGIT_S * len(permit.number.removeprefix("+"))
         self._rang = self._number_sent = False
         try:
             self.link.dial(
@@ -185,11 +190,17 @@ class ModemChannel(Channel):
     # -- the card ------------------------------------------------------------------------------
 
     def go_away(self, cause: str) -> None:
-        """Be out of reach: T_LC takes the place of every answer still due."""
+        """Be out of reach: T_LC takes the place of every answer still due.
+
+        But for that of a dial which is known to have reached nobody: it may be made again.
+        """
         self._forget_call()
         if self.state in {State.AWAY, State.CLOSED}:
             return
-        self.state = State.AWAY
+        too_soon = self._clock.monotonic() < self._dialled_s
+        unanswered, self.state = self.state is State.DIALLING, State.AWAY
+        if unanswered and too_soon:
+            self._send(T_FAULT, self._dial_id, {"cause": cause, "dialled": False})
         self._send(T_LC, None, {"cause": cause})
 
     def come_back(self) -> None:

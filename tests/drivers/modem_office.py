@@ -108,7 +108,7 @@ class ModemsOfOffice:
             vocabulary=Vocabulary((), profile.coding), line_timing=TIMING,
         )  # fmt: skip
         for modem in self.bank.modems:
-            self.wires[modem.number] = plug_into_memory(modem, clock, lambda _: None)
+            self.plug_in(modem.number)
         ports = [f"memory{modem.number}" for modem in self.bank.modems]
         self._card = CardInMemory(self, ports=ports, profile=profile.name)
         self.channels: tuple[OfficeChannel, ...] = ()
@@ -141,6 +141,15 @@ class ModemsOfOffice:
             self.channels[0].inject(*faults, seed=seed)
         return self.bank.call(caller, called, party)
 
+    def unplug(self, number: int) -> None:
+        """Pull a modem out."""
+        self.bank.modems[number - 1].unplug()
+
+    def plug_in(self, number: int) -> None:
+        """Plug it in again, as from the factory."""
+        modem = self.bank.modems[number - 1]
+        self.wires[number] = plug_into_memory(modem, self.clock, lambda _: None)
+
     @property
     def wrong_samples(self) -> int:
         """Samples that far ends heard and that were not those ordered."""
@@ -152,11 +161,11 @@ class ModemsOfOffice:
         return sum(modem.underruns for modem in self.bank.modems)
 
     def _furnish(self, channel: OfficeChannel) -> None:
-        wire = self.wires[channel.number]
+        number = channel.number
         channel.line = self.bank.modems[channel.number - 1].line
         channel._endless = {}  # noqa: SLF001 - set here, once it is made
-        channel.die = lambda: _spoil(wire, SILENT)
-        channel.revive = lambda: _spoil(wire, None)
+        channel.die = lambda: _spoil(self.wires[number], SILENT)
+        channel.revive = lambda: _spoil(self.wires[number], None)
 
 
 def _spoil(wire: MemoryWire, trouble: Trouble | None) -> None:
