@@ -302,7 +302,9 @@ def _say_state(at: Context, accounts: Accounts, phone: Col | None) -> None:
     if gone is not None:
         kept = codes_told(gone.kept)
         ask = f"which accounts count? The others are {kept}" if kept else "is it so?"
-        at.draft.say(("account", "where", gone.column), gone.condition, "guess", gone.why, decide=ask)
+        at.draft.say(
+            ("account", "where", gone.column), gone.condition, "guess", gone.why, decide=ask
+        )
     elif here is not None and not table.once(here.name):
         at.draft.notes.append(
             "some numbers belong to several accounts: say in [account] where which of them counts"

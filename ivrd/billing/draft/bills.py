@@ -202,9 +202,13 @@ def say_counting(
         where = (*key.split("."), "where", gone.column)
         at.draft.say(where, gone.condition, "guess", gone.why, decide=ask)
         if joined:
-            at.draft.say((*joined, "where", gone.column), gone.condition, "guess", "as of the bills")
+            at.draft.say(
+                (*joined, "where", gone.column), gone.condition, "guess", "as of the bills"
+            )
     elif not tab.once(*keys):
-        at.draft.notes.append(f"{tab.name} has several rows for one account and month: say in [{key}] where which of them counts")
+        at.draft.notes.append(
+            f"{tab.name} has several rows for one account and month: say in [{key}] where which of them counts"
+        )
 
 
 def say_whole(at: Context, key: str, shape: Shape) -> None:

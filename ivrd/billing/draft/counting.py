@@ -25,7 +25,9 @@ class Gone(NamedTuple):
     kept: dict[str, str]
 
 
-def gone_rows(at: Context, table: Tab, keys: Sequence[str], never: Sequence[str] = ()) -> Gone | None:
+def gone_rows(
+    at: Context, table: Tab, keys: Sequence[str], never: Sequence[str] = ()
+) -> Gone | None:
     """Return what tells rows that do not count, None where nothing does.
 
     `keys` are columns whose values should be there once; what is there twice is evidence.

@@ -32,7 +32,7 @@ def draft_mapping(
     """
     survey = Survey(engine, schema)
     roles = Roles(lexicon())
-    draft = Draft(seen=survey.count)
+    draft = Draft(seen=survey.count, spoken=tuple(sorted(spoken)))
     at = Context(survey, roles, Links(survey, roles), draft)
     survey.look_into(_worth_a_look(survey, roles))
     draft.tables = list(survey.tables)[:_MOST_NAMED]

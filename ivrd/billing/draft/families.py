@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ivrd.billing.month_tables import months_among
@@ -28,8 +28,14 @@ class Family(NamedTuple):
     tables: tuple[str, ...]
 
 
-def families(names: Sequence[str]) -> list[Family]:
-    """Return every table once, those by month under the name that stands for all of them."""
+_YEARS = ("1990", "2060")
+
+
+def families(names: Sequence[str], alike: Callable[[str, str], bool]) -> list[Family]:
+    """Return every table once, those by month under the name that stands for all of them.
+
+    `alike` says whether two tables are made alike: T0101 and T0201 may be anything.
+    """
     taken: set[str] = set()
     found: dict[str, Family] = {}
     for name in names:
@@ -37,8 +43,11 @@ def families(names: Sequence[str]) -> list[Family]:
             continue
         for pattern in _patterns(name):
             months = months_among(pattern, names)
-            # two digits twice may be anything: one table is no family then
-            if len(months) > 1 or (months and "yyyy" in pattern):
+            tables = list(months.values())
+            if not months or not all(_YEARS[0] < month < _YEARS[1] for month in months):
+                continue
+            # one table alone is a family by its four digits of a year at most
+            if alike(tables[0], tables[-1]) if len(tables) > 1 else "yyyy" in pattern:
                 taken |= set(months.values())
                 found[pattern] = Family(pattern, list(months.values())[-1], tuple(months.values()))
                 break

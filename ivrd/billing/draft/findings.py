@@ -33,6 +33,8 @@ class Draft:
     findings: list[Finding] = field(default_factory=list)
     unnamed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Codes of items that have no prompt, with their names in Chinese and English."""
+    spoken: tuple[str, ...] = ()
+    """Codes of items that have a prompt."""
     notes: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     """What the database has, for a skeleton."""

@@ -46,8 +46,12 @@ class Lexicon:
         self._pinyin: dict[str, list[str]] = {}
         self._initials: dict[str, list[str]] = {}
         self._chinese: dict[str, list[str]] = {}
+        charged = {words for item in data["item"].values() for words in item["is"]}
         for word, said in data["word"].items():
             self._learn(word, said)
+            if word in charged:
+                fees = [f"{_first(zh)}费 {_rest(zh)} fei" for zh in said.get("zh", ())]
+                self._learn(word, {"zh": [zh for zh in fees if "费费" not in zh]})
         self._latin = {
             form: [*self._english.get(form, ()), *self._pinyin.get(form, ())]
             for form in (*self._english, *self._pinyin)
@@ -147,6 +151,14 @@ class Lexicon:
     def says(self, kind: str, code: object) -> bool:
         """Return whether a code, or the words that explain it, is one of a kind."""
         return str(code).strip().lower() in self._codes[kind]
+
+
+def _first(entry: str) -> str:
+    return entry.split(maxsplit=1)[0]
+
+
+def _rest(entry: str) -> str:
+    return entry.split(maxsplit=1)[1]
 
 
 def _fits(role: Role, reading: Reading) -> float:

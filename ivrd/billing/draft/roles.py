@@ -90,7 +90,7 @@ def _phone(col: Col, said: float) -> float:
         return said * 0.35
     if not said:
         return 0.55 if looks.mobiles(col) > 0.5 else 0.0
-    return 0.55 * said + 0.5 * like
+    return 0.7 * said + 0.3 * like
 
 
 def _month(col: Col, said: float) -> float:

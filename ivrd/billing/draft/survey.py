@@ -131,13 +131,24 @@ class Survey:
         if engine.dialect.name == "postgresql":
             views |= set(see.get_materialized_view_names(schema))
         self.count = len(names) + len(views)
-        whole = families([*names, *sorted(views)])
+        whole = families([*names, *sorted(views)], self._alike)
         self.tables = {one.name: self._table(one, one.newest in views) for one in whole}
         self._describe()
 
     @staticmethod
     def _table(family: Family, view: bool) -> Tab:
         return Tab(family.name, family.newest, view, family.tables[::-1])
+
+    def _alike(self, one: str, other: str) -> bool:
+        """Return whether two tables have mostly the same columns."""
+        first, second = (
+            {
+                column["name"]
+                for column in self._asked(partial(self._see.get_columns, name, self.schema), [])
+            }
+            for name in (one, other)
+        )
+        return len(first & second) * 4 >= len(first | second) * 3
 
     def _describe(self) -> None:
         """Get the columns of every table, a family's of its newest."""

@@ -27,7 +27,7 @@ def toml_of(draft: Draft) -> str:
 
 
 def _lines(draft: Draft) -> Iterator[str]:
-    yield "# A mapping drafted by `ivrd billing init`: guesses to be read, not facts (docs/mapping.md)."
+    yield "# A mapping drafted by `ivrd billing init`: guesses, to be read (docs/mapping.md)."
     yield "# sure: names and data agree. guess: look at it. not found: the database may lack it."
     yield f"# {DECIDE} stands where only you can say. The last word has `ivrd billing check`."
     for note in draft.notes:
@@ -41,8 +41,8 @@ def _lines(draft: Draft) -> Iterator[str]:
 
 def _lacking(draft: Draft) -> Iterator[str]:
     yield "#"
-    yield "# This is not whole: what a mapping must have was not found. Fill it in by hand; begin with"
-    yield "# the ready mappings in ivrd/billing/profiles/. The database has these tables:"
+    yield "# This is not whole: what a mapping must have was not found. Fill it in by hand, as in the"
+    yield "# ready mappings in ivrd/billing/profiles/. The database has these tables:"
     for name in draft.tables:
         yield f"#   {_one_line(name)}"
     if draft.seen > len(draft.tables):
@@ -100,8 +100,11 @@ def _prompts(draft: Draft) -> Iterator[str]:
     if not draft.unnamed:
         return
     yield ""
-    yield "# These items have no prompt yet. Add a line for each to prompts.toml of every language in"
-    yield "# the folder of the voice files, then `ivrd prompts make --only-missing`, or record them."
+    yield "# These items have no prompt yet. Give their columns or codes to one that has, or add a"
+    yield "# line for each to prompts.toml of every language in the folder of the voice files, then"
+    yield "# `ivrd prompts make --only-missing`, or record them."
+    if draft.spoken:
+        yield f"#   have a prompt: {', '.join(draft.spoken)}"
     for tag, at in (("zh-CN", 0), ("en-US", 1)):
         yield f"#   {tag}/prompts.toml:"
         for code, said in draft.unnamed.items():
