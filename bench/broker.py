@@ -82,6 +82,8 @@ def main() -> None:
                 broker.kill()
                 time.sleep(seconds / kills * AWAY)
                 broker.start()
+            sys.stdout.write("no more kills\n")
+            sys.stdout.flush()
             sys.stdin.read()
         finally:
             broker.kill()

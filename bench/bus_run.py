@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import aiomqtt
 
@@ -51,6 +51,8 @@ class Run:
     """From when the line took it."""
     late: list[float] = field(default_factory=list)
     """From a change to its receipt by a subscriber."""
+    counted_from: float = 0.0
+    """Seconds since 1970."""
     cpu: float = 0.0
     helper_cpu: float = 0.0
     memory_mb: float = 0.0
@@ -73,9 +75,10 @@ async def _run(folder: Path, what: str) -> Run:
     config = sample_config(folder).model_copy(update=more)
     config._path = folder / "ivrd.toml"  # noqa: SLF001 - a copy has none of its own
     async with AsyncExitStack() as stack:
+        told = None
         if what in _OF_BUS | _KILLING:
             kills = KILLS if what in _KILLING else 0
-            stack.enter_context(_broker(port, kills))
+            told = stack.enter_context(_broker(port, kills))
         daemon = await stack.enter_async_context(_daemon(config, run))
         states = folder / "states"
         if what in {BUS, METRICS}:
@@ -84,14 +87,15 @@ async def _run(folder: Path, what: str) -> Run:
             stack.enter_context(_scraper(web))
         await _busy(daemon, run)
         if what in {BUS, METRICS}:
-            run.late = _lateness(states)
-        if what == KILLED:
+            run.late = _lateness(states, run.counted_from)
+        if what == KILLED and told is not None:
+            await asyncio.to_thread(told.readline)  # on a busy machine the kills take longer
             run.wrong = await _wrong(daemon, port)
     return run
 
 
 @contextmanager
-def _broker(port: int, kills: int) -> Iterator[None]:
+def _broker(port: int, kills: int) -> Iterator[IO[bytes]]:
     words = [sys.executable, "-m", "bench.broker", str(port), str(kills), str(RUN_S)]
     with subprocess.Popen(  # noqa: S603 - our own
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -101,7 +105,7 @@ def _broker(port: int, kills: int) -> Iterator[None]:
             raise TypeError("no pipes")
         told.readline()
         try:
-            yield
+            yield told
         finally:
             ends.close()
 
@@ -209,6 +213,7 @@ async def _busy(daemon: Daemon, run: Run) -> None:
     await asyncio.sleep(WARM_S)
     run.delays.clear()
     run.work.clear()
+    run.counted_from = time.time()
     helper_s, cpu_s, wall_s = _of_helpers(_seconds), time.process_time(), time.perf_counter()
     await asyncio.sleep(RUN_S)
     took_s = time.perf_counter() - wall_s
@@ -244,19 +249,20 @@ def _memory_mb(pid: int) -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def _lateness(file: Path) -> list[float]:
+def _lateness(file: Path, counted_from: float) -> list[float]:
     """Return how late states came after the change of which they tell, to the millisecond below.
 
-    States that newer ones overtook never come.
+    States that newer ones overtook never come; those from before the bus was there do not count.
     """
     late: list[float] = []
     for told in file.read_text("utf-8").splitlines():
         at, _, payload = told.partition(" ")
         try:
-            since = datetime.fromisoformat(json.loads(payload)["since"])
+            since_s = datetime.fromisoformat(json.loads(payload)["since"]).timestamp()
         except ValueError:  # the line that is being written
             continue
-        late.append(float(at) - since.timestamp())
+        if since_s >= counted_from:
+            late.append(float(at) - since_s)
     return late
 
 

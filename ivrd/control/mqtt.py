@@ -29,8 +29,8 @@ from ivrd.errors import IvrdError, arose_at
 from ivrd.line import Line
 from ivrd.records import CallRecord
 
-AT_ONCE = 64
-"""Messages that may be on their way to the broker at a time."""
+AT_ONCE = 20
+"""Messages that may be on their way to the broker at a time: as many as brokers take by default."""
 
 SWEEP_S = 1.0
 """How often is looked for changes that nobody tells: cards, timed starts, billing."""

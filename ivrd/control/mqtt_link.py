@@ -19,6 +19,9 @@ import paho.mqtt.client as paho
 TIMEOUT_S = 5.0
 """How long the broker may take to answer before it counts as away."""
 
+MANY = 1000
+"""Messages on their way of which nobody has to be told."""
+
 QOS = 1
 """At least once (MQTT 5 §4.3.2): what the broker has not acknowledged is sent again."""
 
@@ -84,6 +87,8 @@ class Link:
             # else a small message may wait for the acknowledgement of the one before it
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
+        # how many are on their way is for the daemon to say
+        client.pending_calls_threshold = MANY
         # a connection that ends after it was given up is told to nobody, of which asyncio complains
         client._disconnected.add_done_callback(_seen)  # noqa: SLF001 - there is no other way to it
         return client
