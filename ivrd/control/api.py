@@ -25,6 +25,7 @@ from ivrd.control.api_lookups import ApiLookups, TooBusy
 from ivrd.control.api_openapi import PREFIX, stored
 from ivrd.control.api_operations import OPERATIONS, Ask, Asked, Operation
 from ivrd.control.api_problems import ApiProblem
+from ivrd.control.api_rate import Limiter, Rate
 from ivrd.control.api_request import body_in, month_in, query_in, token_in
 from ivrd.control.listener import Listener
 from ivrd.daemon import Daemon
@@ -34,6 +35,8 @@ from ivrd.linelog import masked
 T = TypeVar("T")
 
 _log = structlog.get_logger("ivrd.api")
+
+_FLOOD_LINES = Rate(1, 60.0)
 
 _OF_AIOHTTP = {404: "no-path", 405: "no-method"}
 
@@ -71,6 +74,7 @@ class ApiServer:
         self._live = live
         self._given_now = now
         self._door = Door(table.wrong_tokens_a_minute, monotonic)
+        self._floods = Limiter(monotonic)
         self._handles = Handles(monotonic)
         self._lookups: ApiLookups
         self.on_done: Callable[[str, str, int, float], None] | None = None
@@ -121,8 +125,9 @@ class ApiServer:
         return edge
 
     def _tell(self, seen: _Seen, status: int, code: str, remote: str, took_s: float) -> None:
-        """Write who asked for what; floods of wrong tokens are counted only."""
-        if code != "too-many-tokens":
+        """Write who asked for what; of a flood one line a minute, the rest is counted only."""
+        flood = code in {"too-many-tokens", "too-often"}
+        if not flood or not self._floods.take(seen.client or remote, _FLOOD_LINES):
             _log.info("api_asked", request=seen.id, client=seen.client, operation=seen.operation,
                       account=masked(seen.account, keep=3), status=status, code=code,
                       remote=remote, ms=round(took_s * 1000, 1))  # fmt: skip

@@ -29,8 +29,11 @@ def find_account(parts: Parts, client: Client, asked: FindAccount) -> str:
     account = _found(parts, asked)
     if account is not None and not client.sees(account.id):
         account = None
+    if account is None and must_prove and asked.proof is not None:
+        # what is no account takes as long as one, and is locked as one
+        _prove(parts, f"none {asked.phone or asked.agreement or asked.id}", asked.proof)
     if account is None:
-        raise ApiProblem("not-proven", _NOT_PROVEN) if must_prove else ApiProblem("no-account")
+        raise ApiProblem("no-account")
     if asked.proof is not None:
         _prove(parts, account.id, asked.proof)
     return account.id

@@ -63,6 +63,11 @@ def document() -> dict[str, Any]:
         for model in dict.fromkeys(models)
     ]
     refs, schemas = models_json_schema(modes, ref_template=_REF)
+    for operation in OPERATIONS:
+        if operation.body:
+            properties = schemas["$defs"][operation.body.__name__]["properties"]
+            for name, said in properties.items():
+                properties[name] = {**_without_null(said), "description": said["description"]}
     names = {model: refs[model, mode]["$ref"] for model, mode in modes}
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
@@ -109,7 +114,8 @@ _LANGUAGE: dict[str, Any] = {
     "name": "Accept-Language",
     "in": "header",
     "description": "names of items and titles of problems come in Chinese or English",
-    "schema": {"type": "string", "enum": ["zh-CN", "en-US"]},
+    "schema": {"type": "string"},
+    "example": "zh-CN",
 }
 
 _HEADERS: dict[str, Any] = {
@@ -142,14 +148,18 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
     properties = operation.query.model_json_schema().get("properties", {})
     parameters = []
     for name, said in properties.items():
-        # what may be left out stands there as "or null", which no query can say
-        schema = next((one for one in said.get("anyOf", ()) if one.get("type") != "null"), said)
+        schema = _without_null(said)
         plain = {k: v for k, v in schema.items() if k not in {"title", "description"}}
         description = said.get("description", schema.get("description", ""))
         parameters.append(
             {"name": name, "in": "query", "description": description, "schema": plain}
         )
     return parameters
+
+
+def _without_null(said: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of what may be left out; the models have "or null" there."""
+    return next((one for one in said.get("anyOf", ()) if one.get("type") != "null"), said)
 
 
 def _answer(operation: Operation, names: dict[type[BaseModel], str]) -> dict[str, Any]:

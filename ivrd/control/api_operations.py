@@ -153,7 +153,7 @@ def _period(asked: Asked) -> tuple[str, str]:
     if not flaws and len(months_between(first, last)) > MOST_MONTHS:
         flaws.append(Flaw("query.from", f"at most {MOST_MONTHS} months up to {last}"))
     if flaws:
-        raise ApiProblem("invalid", flaws=flaws)
+        raise ApiProblem("not-told", flaws=flaws)
     return first, last
 
 
@@ -179,7 +179,8 @@ def _told_month(asked: Asked) -> None:
     """Raise `ApiProblem` where bills of the month are not told."""
     oldest, newest = asked.told
     if not oldest <= asked.month <= newest:
-        raise ApiProblem("no-bill", f"bills are told from {oldest} to {newest}")
+        flaw = Flaw("path.month", f"a month from {oldest} to {newest}")
+        raise ApiProblem("not-told", flaws=[flaw])
 
 
 async def _calls(asked: Asked) -> Calls:
@@ -212,15 +213,15 @@ OPERATIONS = (
     ),
     Operation(
         "bills", "GET", "/accounts/{account}/bills", "The bills of an account, by page", Bills,
-        _bills, may="bills", query=BillsQuery,
+        _bills, codes=("not-told",), may="bills", query=BillsQuery,
     ),
     Operation(
         "bill", "GET", "/accounts/{account}/bills/{month}", "One bill with its items", WholeBill,
-        _bill, codes=("no-bill", "not-ready"), may="bills",
+        _bill, codes=("no-bill", "not-told", "not-ready"), may="bills",
     ),
     Operation(
         "calls", "GET", "/accounts/{account}/bills/{month}/calls", "The calls behind a bill",
-        Calls, _calls, codes=("no-bill",), may="details", query=CallsQuery,
+        Calls, _calls, codes=("not-told",), may="details", query=CallsQuery,
     ),
     Operation(
         "arrears", "GET", "/accounts/{account}/arrears", "What the account owes", AllOwed,

@@ -35,6 +35,7 @@ KINDS: Mapping[str, Kind] = {
     "no-account": Kind(404, "There is no such account", "没有此账户"),
     "handle-unknown": Kind(404, "The handle is unknown or too old", "账户句柄无效或已过期"),
     "no-bill": Kind(404, "There is no bill of that month", "该月没有账单"),
+    "not-told": Kind(404, "Those months are not told", "不提供这些月份的账单"),
     "not-ready": Kind(404, "The bills of that month are not ready", "该月账单尚未出账"),
     "no-path": Kind(404, "There is nothing here", "没有此路径"),
     "no-method": Kind(405, "This method does nothing here", "不支持此方法"),

@@ -57,7 +57,7 @@ class FindAccount(_Asked):
         json_schema_extra={
             "minProperties": 1,
             "oneOf": [{"required": ["phone"]}, {"required": ["agreement"]}, {"required": ["id"]}],
-            "examples": [{"phone": "88610001", "proof": "100010"}],
+            "examples": [{"phone": "88610001"}],
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -191,11 +192,18 @@ async def test_the_log_says_who_asked_for_whom_and_tells_nobodys_number(here: Of
         assert secret not in text
 
 
-async def test_floods_of_wrong_tokens_do_not_fill_the_log(here: Office) -> None:
+async def test_floods_do_not_fill_the_log(here: Office) -> None:
+    here.add("often", rate="5/h")
     with capture_logs() as logs:
-        for _ in range(50):
+        for _ in range(40):
             await here.ask(CLIENT, None)
-    assert len([entry for entry in logs if entry["event"] == "api_asked"]) == 10
+            await here.ask(CLIENT, "often")
+    codes = Counter(entry["code"] for entry in logs if entry["event"] == "api_asked")
+    assert codes == {"token-missing": 10, "too-many-tokens": 1, "": 5, "too-often": 1}
+    with capture_logs() as logs:
+        here.later(61)
+        await here.ask(CLIENT, "often")
+    assert [entry["code"] for entry in logs if entry["event"] == "api_asked"] == ["too-often"]
 
 
 async def test_requests_are_counted_by_client_and_status(here: Office) -> None:
