@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
+    Numeric,
     Unicode,
     and_,
     bindparam,
@@ -41,6 +42,7 @@ Held = Callable[[Term], ColumnElement[Any]]
 """Returns the column of a table for a term, or a bound constant."""
 
 _TEXT = Unicode(255)
+_EXACT = Numeric(24, 4)
 
 _NO_DATE = ("0", "00000000", "0000-00-00", "0000-00-00 00:00:00")
 """What stands for no date where the column allows none."""
@@ -97,14 +99,17 @@ class Expressions:
             whole = self._in_li(said.total)
             return whole - self._in_li(said.paid) if said.paid else whole
         amount = self._plain(said)
-        return case((self.holds(said.negative), -amount), else_=amount) if said.negative else amount
+        if not said.negative:
+            return amount
+        # MariaDB's unsigned columns know nothing below 0
+        return case((self.holds(said.negative), -cast(amount, _EXACT)), else_=amount)
 
     def _in_li(self, said: AmountColumn) -> ColumnElement[Any]:
         if isinstance(said, LeftToPay):
             return self._amount(said)
-        # a big integer: in li an amount may be more than an integer holds
-        factor = literal(int(LI[said.unit or self._unit]), BigInteger())
-        return func.coalesce(self._amount(said), 0) * factor
+        # of a type that holds the largest amounts in li, and less than nothing
+        amount = cast(func.coalesce(self._amount(said), 0), _EXACT)
+        return amount * literal(LI[said.unit or self._unit], BigInteger())
 
     def flag(self, said: PaidColumn, total: AmountColumn | None) -> ColumnElement[Any]:
         """Return whether a bill of `total` is paid: the code of the mapping, else 1 or 0."""

@@ -184,7 +184,7 @@ def _computed(mapping: BillingMapping, part: UnpaidBills) -> Iterator[Problem]:
                 expected=f"{name} there" + (", or past_due = false" if name == "due" else ""),
                 rule="unpaid-bills",
             )
-    if head.paid is not None and head.to_pay is None:
+    if head.paid is not None and not head.paid.amount and head.to_pay is None:
         yield _no_total(mapping, ("arrears", "by"), where, "unpaid bills cannot be told")
     if head.paid is not None and _restricted(head):
         yield mapping.problem(

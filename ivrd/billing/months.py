@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    literal,
     or_,
 )
 from sqlalchemy.types import TypeEngine
@@ -32,13 +33,14 @@ def month_value(part: MonthColumn, held: Held) -> ColumnElement[Any]:
     if part.year is None:
         return held(part)
     year = held(part.year)
+    hundred = literal(100)  # a bare number would be bound under the column's name, blanks and all
     if part.quarter:
-        return year * 100 + held(part.quarter) * 3 - 2
+        return year * hundred + held(part.quarter) * literal(3) - literal(2)
     if part.month is None:
         raise TypeError("a year without a month is refused")
     if part.type == "text":
         return cast(year, String(4)).concat(cast(held(part.month), String(2)))
-    return year * 100 + held(part.month)
+    return year * hundred + held(part.month)
 
 
 def in_month(part: MonthColumn, held: Held) -> list[ColumnElement[bool]]:
@@ -76,15 +78,29 @@ def in_months(part: MonthColumn, held: Held, months: Sequence[str]) -> ColumnEle
     ))  # fmt: skip
 
 
+_MOST_MONTHS = 500
+"""Written months that are kept: callers ask for the same few."""
+
+
 class MonthWriter:
     """Writes a bill month as the columns of a mapping hold it."""
 
     def __init__(self, part: MonthColumn) -> None:
         self._part = part
         self._pattern = Pattern(part.format)
+        self._ranged = part.ranged
+        self._written: dict[str, Mapping[str, object]] = {}
 
-    def __call__(self, month: str) -> dict[str, object]:
+    def __call__(self, month: str) -> Mapping[str, object]:
         """Return the values for ``"YYYY-MM"``: text, number, or its first day and the next's."""
+        written = self._written.get(month)
+        if written is None:
+            if len(self._written) >= _MOST_MONTHS:
+                self._written.clear()
+            written = self._written[month] = self._write(month)
+        return written
+
+    def _write(self, month: str) -> dict[str, object]:
         part, year, of_year = self._part, int(month[:4]), int(month[5:7])
         if part.year is not None:
             last = (of_year + 2) // 3 if part.quarter else of_year
@@ -95,10 +111,10 @@ class MonthWriter:
         if part.type == "date":
             return {"month": date(year, of_year, 1), "month_after": date(*after, 1)}
         values = {"month": self._one(year, of_year)}
-        return values | {"month_after": self._one(*after)} if part.ranged else values
+        return values | {"month_after": self._one(*after)} if self._ranged else values
 
     def _one(self, year: int, of_year: int) -> object:
         # of a text what stands behind its day may be left out
         number = self._part.type == "integer"
-        text = self._pattern.write(year, of_year, whole=number or not self._part.ranged)
+        text = self._pattern.write(year, of_year, whole=number or not self._ranged)
         return int(text) if number else text
