@@ -1,33 +1,22 @@
-"""Bills of several months and calls by page: the same as one by one, in every layout."""
+"""Bills of several months and calls by page: as one by one, in every layout on every server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+from sqlalchemy import Engine
 
-from ivrd.billing.engine import engine_from
-from ivrd.billing.entities import NotReady
+from ivrd.billing.details import PAGE
+from ivrd.billing.entities import Bill, NotReady
 from ivrd.billing.mapping import load_mapping
 from ivrd.billing.month_tables import months_between
 from ivrd.billing.reader import BillingReader
-from ivrd.billing.sample_tables import LAYOUTS_AND_PROFILES, Layout, profile_for, write_sample
-from tests.call_office import TODAY
+from ivrd.billing.sample_tables import Layout, profile_for, write_sample
+from tests.billing.conftest import LAST, TODAY
 
-MONTHS = months_between("2026-04", "2026-11")
-
-
-@pytest.fixture(scope="module", params=sorted(LAYOUTS_AND_PROFILES))
-def reader(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[BillingReader]:
-    layout: Layout = request.param
-    file: Path = tmp_path_factory.mktemp(layout) / "sample.db"
-    write_sample(file, TODAY, accounts=20, months=8, layout=layout, last_month_ready=False)
-    engine = engine_from(f"sqlite:///{file}")
-    yield BillingReader(load_mapping(profile_for(layout)), engine)
-    engine.dispose()
+FIRST, NEXT = "2026-04", "2026-11"
+MONTHS = months_between(FIRST, NEXT)
 
 
 def test_months_between_are_newest_first_and_none_where_turned_round() -> None:
@@ -36,26 +25,43 @@ def test_months_between_are_newest_first_and_none_where_turned_round() -> None:
     assert months_between("2026-03", "2026-02") == []
 
 
-@pytest.mark.parametrize("account", ["100001", "100004", "100008", "999999"])
-def test_bills_of_months_are_those_of_each_month(reader: BillingReader, account: str) -> None:
-    one_by_one = [reader.bill(account, month) for month in MONTHS]
-    assert reader.bills(account, "2026-04", "2026-11") == [bill for bill in one_by_one if bill]
-    not_ready = [bill.month for bill in one_by_one if isinstance(bill, NotReady)]
-    assert not_ready[:2] == ["2026-11", "2026-10"]
+def test_bills_of_months_are_those_of_each_month(reader: BillingReader) -> None:
+    # one with all bills, one without the last, one without any, and one that nobody knows
+    for account, count in (("100001", 7), ("100004", 6), ("100012", 2), ("999999", 0)):
+        one_by_one = [reader.bill(account, month) for month in MONTHS]
+        together = reader.bills(account, FIRST, NEXT)
+        assert together == [bill for bill in one_by_one if bill is not None]
+        assert sum(isinstance(bill, Bill) for bill in together) == count, account
+        assert [bill.month for bill in together if isinstance(bill, NotReady)] == [NEXT]
 
 
-@pytest.mark.parametrize(("first", "most"), [(1, 100), (1, 3), (99, 5), (251, 100), (301, 100)])
-def test_a_page_of_calls_is_what_one_by_one_gives(
-    reader: BillingReader, first: int, most: int
+def test_months_whose_run_is_not_done_stand_among_the_bills(
+    layout: Layout, tmp_path_factory: pytest.TempPathFactory, engine_on: Callable[..., Engine]
 ) -> None:
-    page, count = reader.details_page("100007", "2026-09", first, most)
-    _, counted = reader.details("100007", "2026-09", 1)
-    wanted = [
-        reader.details("100007", "2026-09", position)[0]
-        for position in range(first, min(first + most, counted + 1))
-    ]
-    assert (page, count) == (wanted, counted)
+    file = tmp_path_factory.mktemp("not_ready") / "sample.db"
+    write_sample(file, TODAY, accounts=20, layout=layout, last_month_ready=False)
+    reader = BillingReader(load_mapping(profile_for(layout)), engine_on(file))
+    newest, *others = reader.bills("100001", FIRST, LAST)
+    assert newest == NotReady(LAST)
+    assert [bill.month for bill in others] == MONTHS[2:]
 
 
-def test_no_page_stands_before_the_first(reader: BillingReader) -> None:
-    assert reader.details_page("100007", "2026-09", 0, 10)[0] == []
+def test_a_page_of_calls_is_what_one_by_one_gives(reader: BillingReader) -> None:
+    for first, most in ((1, PAGE), (1, 3), (99, 5), (251, PAGE), (301, PAGE)):
+        page, count = reader.details_page("100007", LAST, first, most)
+        assert count == 300
+        wanted = [
+            reader.details("100007", LAST, position)[0]
+            for position in sorted({first, first + 1, min(first + most - 1, count)})
+            if position <= count
+        ]
+        assert len(page) == min(most, max(count - first + 1, 0))
+        assert [call.position for call in page] == list(range(first, first + len(page)))
+        assert [call for call in page if call in wanted] == wanted
+
+
+def test_no_page_stands_before_the_first_and_none_where_there_are_no_calls(
+    reader: BillingReader,
+) -> None:
+    assert reader.details_page("100007", LAST, 0, 10) == ([], 300)
+    assert reader.details_page("100010", LAST, 1, 10) == ([], 0)
