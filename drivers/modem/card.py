@@ -15,7 +15,7 @@ from drivers.modem.setup import Found, Setup
 from drivers.modem.voices import Voices
 from ivrd.card import VoiceCard
 from ivrd.clock import Clock, Timer
-from ivrd.commands import Prompt
+from ivrd.commands import Prompt, Utterance
 from ivrd.errors import CardError
 
 RETRY_S = 0.5
@@ -46,6 +46,21 @@ class ModemCard(VoiceCard):
         self._waiting: dict[ModemChannel, Timer] = {}
         self._told: dict[ModemChannel, str] = {}
         self._is_open = False
+
+    @property
+    def when_full(self) -> Utterance | None:
+        """None: no caller comes to a card of which every line is taken; the exchange says busy.
+
+        Raises `CardError` where it is set to anything else.
+        """
+        return None
+
+    @when_full.setter
+    def when_full(self, said: Utterance | None) -> None:
+        if said is not None:
+            raise CardError('when_full: "sentence"; expected "busy": each modem has a line of its '
+                            "own, and it is the exchange that tells a caller that it is taken"
+                            )  # fmt: skip
 
     def open_port(
         self, device: str, take: Callable[[bytes], None], lost: Callable[[str], None]

@@ -10,7 +10,14 @@ import structlog
 from drivers.modem.incoming import Incoming
 from drivers.modem.link import Answer, Link
 from drivers.modem.options import PortOptions
-from drivers.modem.progress import HANG_UP_CODES, Outcome, given_up, of_code, of_word
+from drivers.modem.progress import (
+    HANG_UP_CODES,
+    MACHINE_CODES,
+    Outcome,
+    given_up,
+    of_code,
+    of_word,
+)
 from drivers.modem.protocol import CallerId, Code, Heard, Key, Report, Result, Ring, Word
 from drivers.modem.stream import Stream
 from drivers.modem.voices import Voices
@@ -25,6 +32,7 @@ from ivrd.events import (
     T_LC,
     T_LCON,
     T_LCTERM,
+    T_MACHINE,
     T_OFFH,
     T_ONH,
     T_RING,
@@ -88,6 +96,7 @@ class ModemChannel(Channel):
         self._dial_id: CommandId = 0
         self._dialled_s = 0.0  # before that no exchange can have the whole number
         self._rang = False
+        self._machine = False  # a fax or modem was heard in this dial, or told in its call
         self._number_sent = False  # the modem's part of a dial is over, we listen to the tones
         self._call = 0  # to know whether an answer is of this call
         self._timer: Timer | None = None  # of a dial
@@ -150,7 +159,7 @@ class ModemChannel(Channel):
         call = self._call
         self.state, self._dial_id = State.DIALLING, id
         self._dialled_s = self._clock.monotonic() + DIGIT_S * len(permit.number.removeprefix("+"))
-        self._rang = self._number_sent = False
+        self._rang = self._machine = self._number_sent = False
         try:
             self.link.dial(
                 permit.number, lambda answer: self._dial_told(call, answer), timeout_s + DIAL_MORE_S
@@ -236,6 +245,7 @@ class ModemChannel(Channel):
                 if self.state is State.IDLE:
                     self.state = State.RINGING
                     self._call += 1
+                    self._dialled_s = 0.0
                     self._incoming.begin()
                 if self.state is State.RINGING:
                     self._incoming.ring()
@@ -262,6 +272,9 @@ class ModemChannel(Channel):
                 self._hear_silence()
             elif code is Code.VOICE:
                 self._hear_voice()
+            elif code in MACHINE_CODES and self._dialled_s and not self._machine:
+                self._machine = True
+                self._send(T_MACHINE)
         elif self.state is State.DIALLING:
             ended = of_code(code)
             if code is Code.RINGBACK:
@@ -270,6 +283,8 @@ class ModemChannel(Channel):
                     self._expect_ringback()
             elif code is Code.VOICE and self._number_sent and self._rang:
                 self._tell_answered()
+            elif code in MACHINE_CODES:
+                self._machine = True  # told when the modem has noticed the answer
             elif ended:
                 self._dial_ends(ended)
 
@@ -351,6 +366,8 @@ class ModemChannel(Channel):
         self._set_timer(None)
         self.state = State.TALKING
         self._send(T_LCON, self._dial_id)
+        if self._machine and self.state is State.TALKING:  # else the line has hung up at once
+            self._send(T_MACHINE)
 
     def _dial_times_out(self) -> None:
         self._dial_ends(given_up(rang=self._rang), at_once=True)

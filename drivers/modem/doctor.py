@@ -43,7 +43,8 @@ async def look_at(card: ModemCard, prompts: Collection[Prompt]) -> Sequence[Look
     for port in card.ports:
         if port.device in card.found:
             looks += _modem(port, card.found[port.device])
-    looks.append(await _voice_files(card, prompts))
+    if prompts:
+        looks.append(await _voice_files(card, prompts))
     return looks
 
 

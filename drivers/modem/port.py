@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import termios
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import serial
@@ -15,6 +17,9 @@ from ivrd.errors import CardError
 
 SPEED = 230_400
 """Bits a second: 23 kB/s, of which a voice stream takes 8. USB modems pass over it."""
+
+BY_ID = Path("/dev/serial/by-id")
+"""Where udev gives serial devices names that stay."""
 
 MOST = 4096
 """Bytes taken from the port at a time."""
@@ -50,9 +55,9 @@ class SerialPort:
             self._serial = serial.Serial(device, SPEED, timeout=0, write_timeout=0, rtscts=True,
                                          exclusive=True)  # fmt: skip
         except (OSError, ValueError) as error:
-            raise CardError(f"{device}: cannot be opened: {_why(error)}; expected a modem's serial "
-                            "port that no other program uses, and the right to read and write it "
-                            "(group dialout)") from None  # fmt: skip
+            raise CardError(
+                f"{device}: cannot be opened: {_why(error)}; {_advice(error)}"
+            ) from None
         self._fd: int = self._serial.fileno()
         os.set_blocking(self._fd, False)
         self._open = True
@@ -113,6 +118,22 @@ class SerialPort:
         if self._open:
             self.close()
             self._lost(f"{self._device}: {why}")
+
+
+def _advice(error: Exception) -> str:
+    """Return what to do about a port that cannot be opened."""
+    code = error.errno if isinstance(error, OSError) else None
+    if code == errno.ENOENT:
+        there = sorted(str(path) for path in BY_ID.glob("*"))
+        return f"expected one of {', '.join(there) or f'{BY_ID}/*, where there is none now'}"
+    if code in {errno.EACCES, errno.EPERM}:
+        return (
+            "expected the right to read and write it: put ivrd's user into the group dialout, and "
+            "give its service DeviceAllow= (docs/modems.md)"
+        )
+    if code in {errno.EAGAIN, errno.EBUSY, errno.EWOULDBLOCK}:
+        return "expected that no other program uses it: a daemon of ivrd, ModemManager, a terminal?"
+    return "expected a modem's serial port"
 
 
 def _why(error: Exception) -> str:

@@ -125,6 +125,15 @@ def load_profile(name: str) -> Profile:
         raise CardError(f"profile:\n{error}") from None
 
 
+def profile_for(model: str) -> str:
+    """Return the name of the profile that is made for what a modem answered to AT+GMM, or ""."""
+    for name in profile_names():
+        made_for = load_profile(name).model
+        if made_for and made_for.lower() in model.lower():
+            return name
+    return ""
+
+
 def _read(path: Path) -> Profile:
     file = TomlFile(path, ConfigError)
     try:

@@ -10,6 +10,12 @@ from ivrd.events import T_BUSY, T_FAULT, T_NOANS, T_REFUSED, Json, Refusal
 Outcome: TypeAlias = tuple[str, dict[str, Json]]
 """Name and data of the event that answers a dial."""
 
+CONGESTION = 34
+"""Cause of ITU-T Q.850: no circuit available. Its tone is fast busy (ITU-T E.180)."""
+
+MACHINE_CODES = frozenset({Code.ANSWER_TONE, Code.DATA_ANSWER, Code.FAX, Code.DATA_CALLING})
+"""What tells that a fax or a modem answered. A machine that speaks is not told from a person."""
+
 HANG_UP_CODES = frozenset({Code.LOOP_BROKEN, Code.BUSY, Code.FAST_BUSY, Code.DIAL_TONE})
 """What shows in a call that the far end has hung up: the loop, or what an exchange sends then."""
 
@@ -24,8 +30,8 @@ def of_code(code: Code) -> Outcome | None:
     match code:
         case Code.BUSY:
             return T_BUSY, {**cause}
-        case Code.FAST_BUSY:  # congestion: the network's fault, not the called person's
-            return T_FAULT, {**cause}
+        case Code.FAST_BUSY:  # the network's fault, not the called person's
+            return T_FAULT, {"cause": CONGESTION, "tech_cause": code.value}
         case Code.SIT:
             return T_REFUSED, {"reason": Refusal.UNALLOCATED.value, **cause}
         case _:

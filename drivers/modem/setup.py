@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from drivers.modem.link import Answer, Link
 from drivers.modem.options import PortOptions
+from drivers.modem.profile import GENERIC, profile_for
 from drivers.modem.protocol import CAN, DLE, ETX
 
 FIRST_S = 0.7
@@ -97,9 +98,14 @@ class Setup:
         said = " ".join(answer.lines)
         if command == "AT+GMM":
             self._model = said
+            fits = profile_for(said)
+            choose = f"profile {fits!r} is for this one" if fits else "none is for this one"
             if profile.model and profile.model.lower() not in said.lower():
                 self._fail(command, answer, f"{profile.model}, the model of profile "
-                           f"{profile.name!r}; choose the profile of this modem")  # fmt: skip
+                           f"{profile.name!r}; {choose}")  # fmt: skip
+                return
+            if profile.name == GENERIC and fits:
+                self._fail(command, answer, f"a model without a profile of its own; {choose}")
                 return
         elif command == "AT+GMR":
             self._firmware = said

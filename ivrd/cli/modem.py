@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
 
 from ivrd.card import MAX_CHANNELS
+from ivrd.cli.doctor import DOCTORS, Look
 from ivrd.cli.output import EXIT_NO, json_option, print_json
 from ivrd.clock import LoopClock
 from ivrd.commands import Prompt
@@ -27,6 +29,17 @@ from sim.modem_demo import EmulatedModems, HangUpSign, Options, profile_names
 
 SENTENCES = FLOWS / "sentences.toml"
 
+BY_ID = Path("/dev/serial/by-id")
+"""Where udev gives serial devices names that stay."""
+
+GENERIC = "generic-v253"
+
+_MARKS = {
+    True: click.style("ok   ", fg="green"),
+    None: click.style("note ", fg="yellow"),
+    False: click.style("wrong", fg="red"),
+}
+
 
 @click.group()
 def modem() -> None:
@@ -34,9 +47,50 @@ def modem() -> None:
 
 
 @modem.command()
+@click.argument("devices", nargs=-1, metavar="[DEVICE]...")
+@click.option("--profile", metavar="NAME", help="The profile to try.  [default: each]")
+@json_option
+@click.pass_context
+def check(ctx: click.Context, devices: tuple[str, ...], profile: str | None, as_json: bool) -> None:
+    """Ask serial devices whether they are voice modems that ivrd can use.
+
+    Without devices, all that udev has named in /dev/serial/by-id, of which one should be. Each is
+    opened, set up, and let go of; nobody is called. `ivrd doctor` does so for those in ivrd.toml.
+    """
+    given = bool(devices)
+    devices = devices or tuple(sorted(map(str, BY_ID.glob("*"))))
+    if not devices:
+        raise CardError(f"{BY_ID}: no serial device is there; expected a modem that is plugged in, "
+                        "or a device on the command line")  # fmt: skip
+    looks = [look for device in devices for look in asyncio.run(_looked_at(device, profile))]
+    if as_json:
+        print_json([{"ok": ok, "what": what} for ok, what in looks])
+    else:
+        for ok, what in looks:
+            click.echo(f"{_MARKS[ok]}  {what}")
+    wrong = [ok is False for ok, _ in looks]
+    if any(wrong) if given else all(wrong):
+        ctx.exit(EXIT_NO)
+
+
+async def _looked_at(device: str, profile: str | None) -> Sequence[Look]:
+    """Return what the driver's doctor says of one device, with the profile that fits best."""
+    (doctor,) = entry_points(group=DOCTORS, name="modem")
+    names = (profile,) if profile else (GENERIC, *profile_names())
+    first: Sequence[Look] = ()
+    for name in names:
+        options = {"ports": [device], "profile": name}
+        looks: Sequence[Look] = await doctor.load()(LoopClock(), 1, options, ())
+        if any(ok for ok, _ in looks):
+            return looks
+        first = first or looks
+    return first
+
+
+@modem.command()
 @click.option("--ports", type=click.IntRange(1, MAX_CHANNELS), default=4, show_default=True,
               help="How many modems.")  # fmt: skip
-@click.option("--profile", default="generic-v253", show_default=True, metavar="NAME",
+@click.option("--profile", default=GENERIC, show_default=True, metavar="NAME",
               help=f"Which model: {', '.join(profile_names())}, or a .toml file of one's own."
               )  # fmt: skip
 @click.option("--calls-an-hour", type=click.FloatRange(0, 100_000), default=120.0,

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from drivers.modem.profile import load_profile
+from drivers.modem.profile import load_profile, profile_names
 from drivers.modem.protocol import Code
 from ivrd.errors import CardError
 from ivrd.events import (
+    T_DIGIT,
     T_EOF,
     T_FAULT,
     T_LC,
+    T_LCON,
     T_LCTERM,
+    T_MACHINE,
     T_NOANS,
     T_OFFH,
     T_ONH,
@@ -182,6 +185,88 @@ async def test_a_stop_is_heard_within_120_ms_on_every_profile(tmp_path: Path, pr
     await desk.card.close()
 
 
+@pytest.mark.parametrize("profile", profile_names())
+async def test_a_key_is_answered_within_150_ms_on_every_profile(
+    tmp_path: Path, profile: str
+) -> None:
+    desk = Desk(tmp_path, profile)
+    wire = await desk.open()
+    desk.bench.take_any_sound()
+    far = await desk.answered()
+    wire.channel.play(2, [tone(tmp_path, 2.0)])
+    await desk.bench.pass_s(0.7)
+    before_s, keyed_s = far.heard_s, desk.bench.now_s()
+    far.leg.key("1")
+    assert await desk.bench.until(lambda: bool(wire.named(T_DIGIT)), 1.0)
+    wire.channel.stop(2)
+    wire.channel.play(3, [tone(tmp_path, 1.0)])
+    await desk.until_sent(T_EOF)
+    assert desk.bench.now_s() - keyed_s < 0.12, "silence"
+    silent = far.heard_s
+    assert 0.0 < silent - before_s < 0.12
+    assert await desk.bench.until(lambda: far.heard_s > silent, 1.0)
+    assert desk.bench.now_s() - keyed_s < 0.15, "first audio"
+    await desk.card.close()
+
+
+@pytest.mark.parametrize("code", [Code.ANSWER_TONE, Code.FAX])
+async def test_a_fax_that_answers_is_told_as_a_machine_after_the_answer(
+    tmp_path: Path, code: Code
+) -> None:
+    desk = Desk(tmp_path)
+    wire = await desk.open()
+    modem = desk.bench.bank.modems[0]
+    desk.bench.clock.call_later(9.0, lambda: modem.on_tone(code))
+    await desk.dialled("101")
+    modem.on_tone(code)
+    await desk.bench.pass_s(1.0)
+    assert [event.name for event in wire.events] == [T_LCON, T_MACHINE]
+    await desk.card.close()
+
+
+async def test_a_fax_that_calls_is_told_as_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    wire = await desk.open()
+    await desk.answered()
+    desk.bench.bank.modems[0].on_tone(Code.FAX)
+    await desk.bench.pass_s(1.0)
+    assert not wire.named(T_MACHINE)
+    await desk.card.close()
+
+
+async def test_a_modem_that_does_not_begin_a_play_is_lost_and_no_file_is_at_fault(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    wire = await desk.open()
+    await desk.answered()
+    desk.bench.spoil(1, Trouble(lose=1.0))
+    wire.channel.play(2, [tone(tmp_path, 1.0)])
+    await desk.until_sent(T_LC)
+    assert not wire.named(T_EOF)
+    await desk.card.close()
+
+
+def test_a_sentence_for_callers_without_a_line_is_refused_with_the_reason(tmp_path: Path) -> None:
+    card = Desk(tmp_path).card
+    card.when_full = None
+    with pytest.raises(CardError, match='when_full: "sentence"; expected "busy"'):
+        card.when_full = tone(tmp_path, 1.0)
+    assert card.when_full is None
+
+
+async def test_the_profile_for_a_modem_is_named_where_the_general_one_was_chosen(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    for modem in desk.bench.bank.modems:
+        modem.profile = load_profile("mt9234mu")
+    desk.bench.bank.close()
+    await desk.bench.plug_in(desk.card)
+    with pytest.raises(CardError, match="profile 'mt9234mu' is for this one"):
+        await desk.card.open()
+
+
 @pytest.mark.parametrize("sign", [HangUpSign.LOOP, HangUpSign.BUSY])
 async def test_a_hang_up_is_found_in_the_time_of_a_real_exchange(
     tmp_path: Path, sign: HangUpSign
@@ -234,12 +319,14 @@ async def test_a_line_without_dial_tone_is_a_fault_of_ours(tmp_path: Path) -> No
     await desk.card.close()
 
 
-async def test_fast_busy_is_a_fault_and_a_number_in_no_use_is_refused(tmp_path: Path) -> None:
+async def test_fast_busy_is_a_fault_of_the_network_and_a_number_in_no_use_is_refused(
+    tmp_path: Path,
+) -> None:
     desk = Desk(tmp_path)
     wire = await desk.open()
     desk.bench.bank.parties["105"] = TRUNK_DOWN
     await desk.dialled("105")
-    assert wire.named(T_FAULT)[0].data["cause"] == "fast busy"
+    assert wire.named(T_FAULT)[0].data == {"cause": 34, "tech_cause": "fast busy"}
     wire.channel.on_hook(2)
     await desk.until_sent(T_ONH)
     wire.sent.clear()
