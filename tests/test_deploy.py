@@ -52,9 +52,15 @@ def test_doctor_tells_what_systemd_finds_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ivrd.cli.doctor_service.UNIT_FOLDERS", (tmp_path,))
+    monkeypatch.setattr("ivrd.cli.doctor_service.SYSTEMD", tmp_path / "none")
     config = load_config(TOP / "ivrd.toml")
     assert service_look(config)[0] is None
     unit = unit_of(tmp_path)
+    ok, told = service_look(config)
+    assert ok is None
+    assert "runs on /etc/ivrd/ivrd.toml, not on " in told
+    text = unit.read_text(encoding="utf-8")
+    unit.write_text(text.replace("/etc/ivrd/ivrd.toml", str(config.path)), encoding="utf-8")
     assert service_look(config) == (True, str(unit))
     unit.write_text(unit.read_text(encoding="utf-8").replace("[Service]", "[Servise]"))
     ok, told = service_look(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,8 @@ from ivrd.config import Config
 UNIT = "ivrd.service"
 UNIT_FOLDERS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"),
                 Path("/lib/systemd/system"))  # fmt: skip
+SYSTEMD = Path("/run/systemd/system")
+"""There where systemd runs the machine: sd_booted(3)."""
 LOGROTATE = Path("/etc/logrotate.d/ivrd")
 PATIENCE_S = 20.0
 
@@ -56,8 +59,8 @@ def clock_look(_config: Config) -> tuple[bool | None, str]:
     return True, "synchronised"
 
 
-def service_look(_config: Config) -> tuple[bool | None, str]:
-    """Say whether a unit is installed, and what systemd finds wrong with it."""
+def service_look(config: Config) -> tuple[bool | None, str]:
+    """Say whether a unit is installed, what systemd finds wrong with it, and whether it runs."""
     unit = next((folder / UNIT for folder in UNIT_FOLDERS if (folder / UNIT).exists()), None)
     if unit is None:
         return None, "no unit installed: deploy/systemd/ivrd.service is one (docs/service.md)"
@@ -65,8 +68,29 @@ def service_look(_config: Config) -> tuple[bool | None, str]:
     if told is None:
         return None, f"{unit}: systemd-analyze is not there to verify it"
     code, text = told
-    ours = "\n".join(line for line in text.splitlines() if UNIT in line)
-    return (True, str(unit)) if code == 0 else (False, ours or text.strip())
+    if code != 0:
+        ours = "\n".join(line for line in text.splitlines() if UNIT in line)
+        return False, ours or text.strip()
+    named = re.search(r"^ExecStart=.*?--config[ =](\S+)", unit.read_text("utf-8"), re.MULTILINE)
+    if named and Path(named[1]).resolve() != config.path.resolve():
+        return None, f"{unit} runs on {named[1]}, not on {config.path}: look at that one too"
+    return _as_it_runs(unit) if SYSTEMD.exists() else (True, str(unit))
+
+
+def _as_it_runs(unit: Path) -> tuple[bool | None, str]:
+    """Say how systemd has the unit."""
+    told = _run("systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", UNIT)
+    states = (
+        dict(line.split("=", 1) for line in told[1].splitlines() if "=" in line) if told else {}
+    )
+    active = states.get("ActiveState", "not known to systemd")
+    if active == "failed":
+        return False, f"{unit} has failed: journalctl -u {UNIT} -p err says why"
+    if states.get("NeedDaemonReload") == "yes":
+        return None, f"{unit} was changed since systemd read it: systemctl daemon-reload"
+    if states.get("UnitFileState") != "enabled":
+        return None, f"{unit}, {active}; not started at boot: systemctl enable {UNIT}"
+    return True, f"{unit}, {active}, started at boot"
 
 
 def _run(command: str, *args: str) -> tuple[int, str] | None:
