@@ -72,6 +72,7 @@ def test_the_unit_waits_for_calls_to_end_and_knows_wrong_settings() -> None:
     assert float(value("TimeoutStopSec")) > GRACE_S + SAVE_S
     assert int(value("RestartPreventExitStatus")) == EXIT_CONFIG
     assert value("Type") == "notify"
+    assert value("KillMode") == "mixed", "the bus's own process ends after the daemon"
     assert value("User") == "ivrd"
 
 

@@ -79,10 +79,9 @@ def service_look(config: Config) -> tuple[bool | None, str]:
 
 def _as_it_runs(unit: Path) -> tuple[bool | None, str]:
     """Say how systemd has the unit."""
-    told = _run("systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", UNIT)
-    states = (
-        dict(line.split("=", 1) for line in told[1].splitlines() if "=" in line) if told else {}
-    )
+    properties = "--property=ActiveState,UnitFileState,NeedDaemonReload"
+    _, text = _run("systemctl", "show", properties, UNIT) or (1, "")
+    states = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     active = states.get("ActiveState", "not known to systemd")
     if active == "failed":
         return False, f"{unit} has failed: journalctl -u {UNIT} -p err says why"
