@@ -1,7 +1,7 @@
-"""Lookups of 32 callers on a million accounts, beside the bare driver: the same statements, threads
-and connections, in turn in the same run.
+"""Lookups of 32 callers on a million accounts, beside the bare driver in the same run.
 
-A lookup is what a call asks: the account of a number, and its bill of the last month. It is timed in
+The driver executes the same statements, on as many threads and connections, in turn with ivrd. A
+lookup is what a call asks: the account of a number, and its bill of the last month. It is timed in
 the event loop, from the question to the answer. The callers ask in two ways:
 
 - as callers do, with a pause after each answer: 32 lines that ask for a bill twice a second each,
@@ -69,16 +69,20 @@ Look = Callable[[int], object]
 """Look up the account with a serial number; raises `LookupError` where nothing is found."""
 
 
-def measure(_: Path, accounts: int = ACCOUNTS) -> str:
-    """Measure every server and layout."""
-    rows = []
+def measure(_: Path, accounts: int = ACCOUNTS, only: str = "", rounds: int = ROUNDS) -> str:
+    """Measure every server and layout, or those named so."""
+    rows: list[list[object]] = []
     for server, layout, months, database in RUNS:
+        if only.lower() not in f"{server}, {layout}".lower():
+            continue
         with database(layout, accounts, months) as url:
             if url is None:
                 rows.append([f"{server}, {layout}", "not installed", *["-"] * 8])
                 continue
             with Peers(url, layout, accounts) as peers:
-                rows += [[f"{server}, {layout}", *row] for row in asyncio.run(_compare(peers))]
+                rows += [
+                    [f"{server}, {layout}", *row] for row in asyncio.run(_compare(peers, rounds))
+                ]
     title = f"A lookup of {CALLERS} callers on {accounts:,} accounts, {THREADS} connections"
     heads = ["database", "callers", "lookups", "ivrd p50 ms", "ivrd p99 ms", "bare p50 ms",
              "bare p99 ms", "p50 ratio", "p99 ratio", "lookups/s ratio"]  # fmt: skip
@@ -112,7 +116,7 @@ class Peers:
         account = self._reader.find_by_phone(phone_of(serial))
         bill = account and self._reader.bill(account.id, LAST)
         if not isinstance(bill, Bill):
-            raise LookupError(f"account {serial} has no bill")
+            raise LookupError(f"account {serial} has no bill")  # noqa: TRY004 - of the data
         return bill
 
     def bare(self, serial: int) -> object:
@@ -195,7 +199,7 @@ def statements_of(reader: BillingReader, engine: Engine) -> list[tuple[str, Call
     return [(statement.sql, partial(of, statement, values)) for statement, values in noting.noted]
 
 
-async def _compare(peers: Peers) -> list[list[object]]:
+async def _compare(peers: Peers, rounds: int) -> list[list[object]]:
     """Ask ivrd and the driver in turn, in both ways."""
     draw = random.Random(7)
     pools = {name: LookupPool(THREADS, waiting=CALLERS, limit_s=LIMIT_S) for name in ("i", "b")}
@@ -206,7 +210,7 @@ async def _compare(peers: Peers) -> list[list[object]]:
     for what, ask in (("pausing", _pausing), ("at once", _at_once)):
         took: dict[str, list[float]] = {"i": [], "b": []}
         wall: dict[str, float] = {"i": 0.0, "b": 0.0}
-        for number in range(2 * ROUNDS):
+        for number in range(2 * rounds):
             name = "ib"[(number + number // 2) % 2]
             serials = [draw.randrange(peers.accounts) for _ in range(AT_ONCE)]
             began_s = time.perf_counter()
@@ -218,9 +222,7 @@ async def _compare(peers: Peers) -> list[list[object]]:
     return rows
 
 
-def _row(
-    what: str, took: Mapping[str, Sequence[float]], wall: Mapping[str, float]
-) -> list[object]:
+def _row(what: str, took: Mapping[str, Sequence[float]], wall: Mapping[str, float]) -> list[object]:
     ours, theirs = ([1000 * percentile(took[n], share) for share in (0.5, 0.99)] for n in "ib")
     speed = (len(took["i"]) / wall["i"]) / (len(took["b"]) / wall["b"])
     return [
@@ -253,7 +255,7 @@ async def _at_once(pool: LookupPool, look: Look, serials: Sequence[int]) -> list
 
     async def caller() -> None:
         for serial in left:
-            took.append(await _ask(pool, look, serial))
+            took.append(await _ask(pool, look, serial))  # noqa: PERF401 - each waits for its answer
 
     await asyncio.gather(*(caller() for _ in range(CALLERS)))
     return took
@@ -275,7 +277,10 @@ def main() -> int:
     """Measure as the command line says."""
     parser = argparse.ArgumentParser(description="Lookups, beside the bare driver.")
     parser.add_argument("--accounts", type=int, default=ACCOUNTS)
-    sys.stdout.write(measure(Path(), parser.parse_args().accounts) + "\n")
+    parser.add_argument("--only", default="", help="such as MariaDB, or narrow")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    told = parser.parse_args()
+    sys.stdout.write(measure(Path(), told.accounts, told.only, told.rounds) + "\n")
     return 0
 
 

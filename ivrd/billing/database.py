@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Dialect, Engine, PoolProxiedConnection, Select, literal, select
+from sqlalchemy import Dialect, Engine, PoolProxiedConnection, Select, event, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ivrd.billing.breaker import Breaker
 from ivrd.billing.driver_errors import is_no_table, translated
-from ivrd.billing.engine import DEADLINE
+from ivrd.billing.engine import DEADLINE, most_connections, recycle_s
 from ivrd.billing.outages import CONNECTION, Outages
 from ivrd.billing.pool import given_up
 from ivrd.errors import BillingDown, BillingError, BillingSlow
@@ -86,10 +86,23 @@ class _Asked:
         self.values: Mapping[str, object] = {}
 
 
+class _Held:
+    """A connection taken from the pool, and what is known of it."""
+
+    __slots__ = ("connection", "deadline", "round", "since_s")
+
+    def __init__(self, connection: PoolProxiedConnection, of_round: int) -> None:
+        self.connection = connection
+        self.deadline = connection.info.get(DEADLINE)
+        self.since_s: float = connection.info.setdefault(_SINCE, time.monotonic())
+        self.round = of_round
+
+
 class Database:
     """Runs lookups under the breaker. May be used from any thread.
 
-    `now` gives the instants that outages are told with.
+    `now` gives the instants that outages are told with. All connections of the engine's but one
+    are kept between lookups, for taking one costs SQLAlchemy as much as SQLite a lookup.
     """
 
     def __init__(
@@ -105,6 +118,11 @@ class Database:
         """What is to be tried again, by the key under which `outages` has it."""
         self._trying = threading.Lock()
         self._lost_at_s = float("-inf")
+        self._free: deque[_Held] = deque()
+        self._keep = most_connections(engine) - 1
+        self._round = 0
+        """How often the engine let go of its connections."""
+        event.listen(engine, "engine_disposed", self._let_go)
         self._statements: dict[Select[Any], Statement] = {}
         dbapi = engine.dialect.loaded_dbapi
         self._driver_error: type[Exception] = dbapi.Error
@@ -147,14 +165,17 @@ class Database:
     ) -> T:
         """Carry a lookup out and take note of how it went, for so many of those who asked."""
         try:
-            result = self._carry_out(lookup, asked)
+            try:
+                result = self._look_up(self._connection(), lookup, asked)
+            except _Lost:
+                result = self._look_up(self._connection(), lookup, asked, again=True)
+        except (SQLAlchemyError, OSError, self._driver_error) as exc:
+            # the driver's own text may hold what was asked for: it is not passed on
+            error = translated(exc)
+            self._note(error, asked, lookups, tried=tried)
+            raise error from None
         except (BillingSlow, BillingDown) as error:
-            # a statement that is tried again while others serve must not stop those
-            if not tried or self.breaker.open:
-                self.breaker.failed()
-            self._failed[asked.key] = asked
-            # who was told "too late" is counted already
-            self.outages.failed(asked.key, error, lookups=0 if given_up() else lookups)
+            self._note(error, asked, lookups, tried=tried)
             raise
         except BillingError:
             self.breaker.worked()
@@ -162,34 +183,42 @@ class Database:
         self.breaker.worked()
         return result
 
-    def _carry_out(self, lookup: Callable[[Run], T], asked: _Asked) -> T:
-        try:
-            try:
-                return self._look_up(self._connection(), lookup, asked)
-            except _Lost:
-                return self._look_up(self._connection(), lookup, asked, again=True)
-        except (SQLAlchemyError, OSError, self._driver_error) as exc:
-            # the driver's own text may hold what was asked for: it is not passed on
-            raise translated(exc) from None
+    def _note(self, error: BillingError, asked: _Asked, lookups: int, *, tried: bool) -> None:
+        """Take note of a failure."""
+        # a statement that is tried again while others serve must not stop those
+        if not tried or self.breaker.open:
+            self.breaker.failed()
+        self._failed[asked.key] = asked
+        # who was told "too late" is counted already
+        self.outages.failed(asked.key, error, lookups=0 if given_up() else lookups)
 
-    def _connection(self) -> PoolProxiedConnection:
-        """Return a connection of the pool that was made after one was last found lost."""
+    def _connection(self) -> _Held:
+        """Return a connection that was made after one was last found lost, and is not too old."""
         while True:
-            connection = self.engine.raw_connection()
-            if connection.info.setdefault(_SINCE, time.monotonic()) >= self._lost_at_s:
-                return connection
-            connection.invalidate()
+            try:
+                held = self._free.pop()
+            except IndexError:
+                held = _Held(self.engine.raw_connection(), self._round)
+            if held.since_s >= max(self._lost_at_s, time.monotonic() - recycle_s(self.engine)):
+                return held
+            held.connection.invalidate()
+
+    def _give_back(self, held: _Held) -> None:
+        if held.round == self._round and len(self._free) < self._keep and held.connection.is_valid:
+            self._free.append(held)
+        else:
+            held.connection.close()
+
+    def _let_go(self, _: Engine) -> None:
+        self._round += 1
+        while self._free:
+            self._free.pop().connection.invalidate()
 
     def _look_up(
-        self,
-        connection: PoolProxiedConnection,
-        lookup: Callable[[Run], T],
-        asked: _Asked,
-        *,
-        again: bool = False,
+        self, held: _Held, lookup: Callable[[Run], T], asked: _Asked, *, again: bool = False
     ) -> T:
-        """Carry a lookup out on one connection of the pool, and give it back."""
-        deadline = connection.info.get(DEADLINE)
+        """Carry a lookup out on one connection, and give it back."""
+        connection, deadline = held.connection, held.deadline
         outages, began_s = self.outages, time.monotonic()
         cursor = connection.cursor()
 
@@ -222,9 +251,11 @@ class Database:
                     raise _Lost from None
             raise
         finally:
-            with contextlib.suppress(self._driver_error):
+            try:
                 cursor.close()
-            connection.close()
+            except self._driver_error:
+                connection.invalidate()
+            self._give_back(held)
 
     def _mended(self, key: str) -> None:
         self._failed.pop(CONNECTION, None)

@@ -57,6 +57,22 @@ _PACKAGES = {
 _SAME_DIALECT = {"mariadb": "mysql"}
 
 
+_RECYCLE_S = {"sqlite": 60}
+"""A SQLite file that was replaced by a newer copy is noticed within a minute."""
+_RECYCLE_OTHERS_S = 1800
+
+
+def recycle_s(engine: Engine) -> int:
+    """Return for how many seconds a connection of an engine is used."""
+    return _RECYCLE_S.get(engine.dialect.name, _RECYCLE_OTHERS_S)
+
+
+def most_connections(engine: Engine) -> int:
+    """Return how many connections an engine has at most."""
+    pool = engine.pool
+    return pool.size() if isinstance(pool, QueuePool) else 1
+
+
 def engine_from(
     url: str,
     *,
