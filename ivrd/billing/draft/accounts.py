@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ivrd.billing.draft import codes, looks
 from ivrd.billing.draft.context import Context, is_old
-from ivrd.billing.draft.counting import codes_told, gone_rows
-from ivrd.billing.draft.findings import Draft, how_sure, merged, value_of
+from ivrd.billing.draft.counting import codes_told, gone_rows, meanings
+from ivrd.billing.draft.findings import how_sure, merged, value_of
 from ivrd.billing.draft.links import LEAST as LEAST_LINK
-from ivrd.billing.draft.links import Link, Links
-from ivrd.billing.draft.roles import LEAST, Roles
-from ivrd.billing.draft.survey import Col, Survey, Tab
+from ivrd.billing.draft.links import Link
+from ivrd.billing.draft.roles import LEAST
+from ivrd.billing.draft.survey import Col, Tab
 
 _BESIDES = ("phone", "agreement", "password", "identity", "language", "consent", "product", "group")
 _MOST_JOINS = 4
@@ -24,6 +25,13 @@ class Accounts(NamedTuple):
     id: Col
     link: Link | None
     score: float
+    more: tuple[Col, ...] = ()
+    """Further columns of the key, where it has several."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The names of all columns of the key."""
+        return (self.id.name, *(col.name for col in self.more))
 
     @property
     def integer(self) -> bool:
@@ -39,8 +47,9 @@ def candidates(at: Context, bill: Tab) -> list[Accounts]:
             continue
         for link in at.links.between(bill, other)[:4]:
             key = other.columns[link.to]
-            score = link.score + _worth(at, other, key)
-            found.append(Accounts(other, key, link, score))
+            score = link.score + _worth(at, other, link.to_all)
+            more = tuple(other.columns[name] for name in link.to_all[1:])
+            found.append(Accounts(other, key, link, score, more))
     for own in bill.columns.values():
         # a list: one row for each account, with what it owes
         if not bill.monthly and at.roles.of(own, "id") >= LEAST and bill.once(own.name):
@@ -57,7 +66,7 @@ def _holds_people(at: Context, table: Tab) -> bool:
     return any(at.roles.best(table, role) for role in ("phone", "identity", "password"))
 
 
-def _worth(at: Context, table: Tab, key: Col) -> float:
+def _worth(at: Context, table: Tab, key: Sequence[str]) -> float:
     """Return how well a table does for accounts, apart from the link."""
     roles = at.roles
     phone, agreement = roles.best(table, "phone"), roles.best(table, "agreement")
@@ -65,7 +74,7 @@ def _worth(at: Context, table: Tab, key: Col) -> float:
     worth += 0.6 * (roles.of(phone, "phone") if phone else 0.0)
     worth += 0.2 * (roles.of(agreement, "agreement") if agreement else 0.0)
     worth += 0.1 * sum(roles.best(table, role) is not None for role in ("password", "identity"))
-    worth += 0.4 if table.unique(key.name) else 0.1 if table.once(key.name) else -0.5
+    worth += 0.4 if table.unique(*key) else 0.1 if table.once(*key) else -0.5
     worth -= 0.8 if roles.best(table, "month") else 0.0
     worth -= 0.5 * is_old(at, table)
     if not table.view and table.rows == 0:
@@ -83,20 +92,21 @@ def say_account(at: Context, accounts: Accounts) -> None:
         else ""
     )
     draft.say("account.table", table.name, how_sure(accounts.score, 1.6), bill + why)
-    kind = {"type": "integer"} if accounts.integer else {}
-    warned = (
-        "" if table.once(accounts.id.name) else "two rows have one id: say in `where` which counts"
-    )
-    draft.say(
-        "account.id",
-        value_of(accounts.id.name, **kind),
-        how_sure(accounts.score, 1.6),
-        why,
-        decide=warned,
-    )
+    said: Any = value_of(accounts.id.name, **_key_more(accounts.id))
+    if accounts.more:
+        said = {"columns": list(accounts.ids)} | ({"type": "integer"} if accounts.integer else {})
+    once = table.once(*accounts.ids)
+    warned = "" if once else "two rows have one id: say in `where` which counts"
+    sure = how_sure(accounts.score, 1.6)
+    draft.say("account.id", said, sure, why, decide=warned)
     fields = _Fields(at, accounts)
     fields.fill()
     _say_state(at, accounts, fields.phone)
+
+
+def _key_more(col: Col) -> dict[str, Any]:
+    """Return what a mapping says of a column that is looked up by."""
+    return {"type": "integer" if col.numeric else None, "pad": looks.padded(col)}
 
 
 class _Fields:
@@ -186,21 +196,45 @@ class _Fields:
             self._at.draft.say(f"account.{role}", None, "unknown", "no column looks like it")
             return None
         score, alias, col, others = taken
+        if role == "agreement" and (made := self._made_agreement(col)):
+            why = "its parts are digits, which can be keyed, and are there once"
+            self._at.draft.say("account.agreement", {"concat": list(made)}, "guess", why)
+            return col
+        if role == "agreement" and not alias and not self._accounts.table.once(col.name):
+            self._at.draft.say(
+                f"account.{role}", None, "unknown", f"{col.name} is of several accounts"
+            )
+            return None
         # an id that people know may be looked up by as well
         if col.name != self._accounts.id.name or alias:
             self._used.add((col.table, col.name))
-        kind = "integer" if col.numeric else None
+        said: Any = value_of(col.name, alias, **_key_more(col))
         why = "its name says so"
         decide = ""
         if role == "phone" and col.held:
             why += f"; {looks.phones(col):.0%} of the sampled values look like numbers"
-            if area := self._area(col):
-                decide = f'numbers have no area code, {area} may be it: concat = ["{area}", "{col.name}"]'
+            area = self._area(col)
+            if area and not alias and not self._accounts.table.once(col.name):
+                said = {"concat": [area, col.name]}
+                why = "without the area code numbers would be there twice"
+            elif area:
+                decide = f'no area code in it; {area} may be: concat = ["{area}", "{col.name}"]'
         self._at.draft.say(
-            f"account.{role}", value_of(col.name, alias, type=kind), how_sure(score), why,
+            f"account.{role}", said, how_sure(score), why,
             others=others, decide=decide,
         )  # fmt: skip
         return col
+
+    def _made_agreement(self, col: Col) -> tuple[str, ...] | None:
+        """Return a key of several columns of digits, where the best column has none to key."""
+        table = self._accounts.table
+        if not col.held or looks.share(col, str.isdigit) > 0.5:
+            return None
+        for key, once in table.keys:
+            parts = [table.columns[name] for name in key]
+            if once and 1 < len(key) <= 4 and all(looks.share(c, str.isdigit) > 0.9 for c in parts):
+                return key
+        return None
 
     def _weak_agreement(self, score: float, col: Col) -> bool:
         return score < 0.5 and col.name == self._accounts.id.name and self.phone is not None
@@ -208,7 +242,7 @@ class _Fields:
     def _area(self, phone: Col) -> str | None:
         """Return the column of area codes beside a phone that has none itself."""
         table = next(table for _, table in self._sources if table.name == phone.table)
-        if looks.mobiles(phone) > 0.2 or looks.phones(phone) > 0.6:
+        if looks.mobiles(phone) > 0.2 or looks.with_area(phone) > 0.2:
             return None
         for col in table.columns.values():
             if col.name != phone.name and looks.area_codes(col) > 0.9:
@@ -255,7 +289,8 @@ class _Fields:
         if taken is None:
             return
         _, alias, col, _ = taken
-        flag = codes.flag_of(col, self._at.roles.lexicon)
+        words = self._at.roles.lexicon.words(col.name)
+        flag = codes.flag_of(col, self._at.roles.lexicon, inverted="refuse" in words)
         if flag is None:
             return
         self._used.add((col.table, col.name))
@@ -305,7 +340,15 @@ def _say_state(at: Context, accounts: Accounts, phone: Col | None) -> None:
         at.draft.say(
             ("account", "where", gone.column), gone.condition, "guess", gone.why, decide=ask
         )
-    elif here is not None and not table.once(here.name):
+        return
+    for col in at.roles.ranked(table, "state")[:1]:
+        if len(meanings(col)) > 1:
+            at.draft.notes.append(
+                f"{table.name}.{col.name} has the codes {codes_told(meanings(col))}: if accounts of"
+                " some do not count, say so in [account] where"
+            )
+    plain = at.draft.data().get("account", {}).get("phone")
+    if here is not None and plain == here.name and not table.once(here.name):
         at.draft.notes.append(
             "some numbers belong to several accounts: say in [account] where which of them counts"
         )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ivrd.billing.draft import codes, looks
 from ivrd.billing.draft.accounts import Accounts, candidates
 from ivrd.billing.draft.context import Context, is_old
 from ivrd.billing.draft.counting import codes_told, gone_rows
 from ivrd.billing.draft.findings import How, how_sure, merged, value_of
+from ivrd.billing.draft.items import amount_value, unit_beside
 from ivrd.billing.draft.links import Link
+from ivrd.billing.draft.months import MonthAt
 from ivrd.billing.draft.shapes import Shape, shape_of
 from ivrd.billing.draft.survey import Col, Tab
 
@@ -25,7 +27,7 @@ class Place(NamedTuple):
     account: Link
     alias: str | None
     join: tuple[str, Link] | None
-    month: Col | None
+    month: MonthAt | None
     month_alias: str | None
 
 
@@ -85,7 +87,7 @@ def _plans(at: Context, able: list[Shape]) -> Iterator[Plan]:
 
 
 def place_of(
-    at: Context, tab: Tab, accounts: Accounts, month: Col | None, others: list[Shape]
+    at: Context, tab: Tab, accounts: Accounts, month: MonthAt | None, others: list[Shape]
 ) -> Place | None:
     """Return how rows of a table tell account and month, None where they cannot."""
     link = account_link(at, tab, accounts)
@@ -111,16 +113,17 @@ def place_of(
 def account_link(at: Context, tab: Tab, accounts: Accounts) -> Link | None:
     """Return the column of a table that points at the account's id."""
     if tab.name == accounts.table.name:
-        return Link(accounts.id.name, tab.name, accounts.id.name, 1.0, "the same table")
-    links = [link for link in at.links.between(tab, accounts.table) if link.to == accounts.id.name]
+        more = tuple((name, name) for name in accounts.ids[1:])
+        return Link(accounts.id.name, tab.name, accounts.id.name, 1.0, "the same table", more)
+    links = [link for link in at.links.between(tab, accounts.table) if link.to_all == accounts.ids]
     if links:
         return links[0]
     known = accounts.link
-    if known and known.column in tab.columns:
+    if known and all(name in tab.columns for name in known.columns):
         # named as in the bills, though its values were not seen among the sampled accounts
         own = tab.columns[known.column]
         if own.numeric == accounts.id.numeric and own.kind != "date":
-            return Link(known.column, accounts.table.name, known.to, 0.5, "named as in the bills")
+            return known._replace(score=0.5, why="named as in the bills")
     return None
 
 
@@ -154,19 +157,6 @@ def _with_head(at: Context, plan: Plan, able: list[Shape]) -> float:
     return 0.5 + 0.3 * min(best[0], 2.0)
 
 
-def month_value(col: Col, alias: str | None) -> tuple[Any, str]:
-    """Return how a mapping says a month, and why."""
-    if col.kind in {"date", "datetime"}:
-        return value_of(col.name, alias, type="date"), "it holds dates"
-    if looks.is_iso(col) and not looks.written(col, looks.MONTHS):
-        return value_of(col.name, alias, type="date"), "it holds dates as text"
-    pattern = looks.written(col, looks.MONTHS)
-    kind = "integer" if col.numeric else None
-    why = f"all sampled values are written {pattern}" if pattern else "no values to tell the format"
-    shown = pattern if pattern != "YYYYMM" or kind is None else pattern
-    return value_of(col.name, alias, type=kind, format=shown or "YYYYMM"), why
-
-
 def say_place(at: Context, key: str, tab: Tab, place: Place) -> None:
     """Say account and month of [bill], [bill.head] or [details]."""
     draft = at.draft
@@ -176,15 +166,17 @@ def say_place(at: Context, key: str, tab: Tab, place: Place) -> None:
         draft.say(f"{key}.join.{alias}.table", target.name, how_sure(join.score), join.why)
         draft.say(f"{key}.join.{alias}.on", {join.to: join.column}, how_sure(join.score))
     draft.say(
-        f"{key}.account", value_of(place.account.column, place.alias), how_sure(place.account.score),
+        f"{key}.account", place.account.value(place.alias), how_sure(place.account.score),
         place.account.why,
     )  # fmt: skip
     if place.month is not None:
-        value, why = month_value(place.month, place.month_alias)
-        score = at.roles.of(place.month, "month")
+        value, why = place.month.value(place.month_alias)
+        score = place.month.score(at.roles)
         own = at.survey.tables[place.month.table]
-        others = tuple(col.name for col in at.roles.ranked(own, "month")[1:3])
-        how: How = "guess" if not place.month.held else how_sure(score, 0.6)
+        others = tuple(
+            col.name for col in at.roles.ranked(own, "month") if col.name not in place.month.names
+        )[:2]
+        how: How = "guess" if not place.month.columns[0].held else how_sure(score, 0.6)
         draft.say(f"{key}.month", value, how, why, others=others)
 
 
@@ -194,7 +186,7 @@ def say_counting(
     """Say which bills count, where some were cancelled or made anew; of those `joined`, too."""
     if place.alias:
         return
-    keys = [place.account.column, *([place.month.name] if place.month else [])]
+    keys = [*place.account.columns, *(place.month.names if place.month else ())]
     paid = at.roles.best(tab, "paid")
     gone = gone_rows(at, tab, keys, [paid.name] if paid else [])
     if gone is not None:
@@ -232,38 +224,52 @@ def say_whole(at: Context, key: str, shape: Shape) -> None:
 def _say_paid(at: Context, key: str, shape: Shape) -> None:
     draft, roles, tab = at.draft, at.roles, shape.table
     paid_at = roles.best(tab, "paid_date")
+    received, owed = shape.money.received, shape.money.owed
     shown: list[tuple[Col, str]] = []
     if paid_at is not None:
         shown.append((paid_at, "there"))
-    if shape.money.received is not None:
-        shown.append((shape.money.received, "some"))
-    if shape.money.owed is not None:
-        shown.append((shape.money.owed, "none"))
-    ranked = roles.ranked(tab, "paid")
+    if received is not None:
+        shown.append((received, "some"))
+    if owed is not None:
+        shown.append((owed, "none"))
+    order = shape.month.order if shape.month else tab.origins
+    where = (*key.split("."), "where")
+    gone = {found.key[-1] for found in draft.findings if found.key[:-1] == where}
+    ranked = [col for col in roles.ranked(tab, "paid") if col.name not in gone]
     for col in ranked:
-        inverted = "unpaid" in roles.lexicon.words(col.name) and "paid" not in roles.lexicon.words(
-            col.name
-        )
-        flag = codes.flag_of(col, roles.lexicon, inverted=inverted, shown=shown, months=shape.month)
-        if flag is None:
-            continue
-        said = merged(
-            value_of(col.name), yes=codes.codes_of(col, flag.yes), no=codes.codes_of(col, flag.no)
-        )
-        ask = "do yes and no stand the right way round?"
-        if flag.others:
-            ask += f" Others, taken for not known: {', '.join(flag.others)}"
-        how: How = "sure" if flag.score >= 0.85 and roles.of(col, "paid") >= 0.6 else "guess"
-        draft.say(f"{key}.paid", said, how, flag.why, others=tuple(c.name for c in ranked if c is not col)[:3],
-                  decide=ask if how == "guess" or flag.others else "")  # fmt: skip
-        return
-    why = "no column looks like it"
-    if ranked:
-        seen = ", ".join(sorted(ranked[0].distinct)[:8])
-        why = f"{ranked[0].name} may be it, but not which of its codes ({seen}) mean yes"
+        words = roles.lexicon.words(col.name)
+        inverted = "unpaid" in words and "paid" not in words
+        flag = codes.flag_of(col, roles.lexicon, inverted=inverted, shown=shown, order=order)
+        if flag is not None:
+            others = tuple(one.name for one in ranked if one is not col)[:3]
+            _say_flag(at, key, col, flag, others)
+            return
+    base = draft.data().get("unit", "yuan")
+    if received is not None and shape.total is not None or received is not None and shape.amount:
+        said = {"amount": amount_value([(received, 1)], unit_beside(at, shape, received), base)}
+        draft.say(f"{key}.paid", said, "guess", f"by what {received.name} has, beside the total")
+    elif owed is not None:
+        said = {"left": amount_value([(owed, 1)], unit_beside(at, shape, owed), base)}
+        draft.say(f"{key}.paid", said, "guess", f"by what {owed.name} leaves to pay")
     elif paid_at is not None:
-        why = f"{paid_at.name} is filled in when a bill is paid; a view can make a flag of it"
-    elif shape.money.owed or shape.money.received:
-        name = (shape.money.owed or shape.money.received).name  # type: ignore[union-attr]  # one of them is there
-        why = f"only {name} shows it; a view can make a flag of it"
-    draft.say(f"{key}.paid", None, "unknown", why)
+        draft.say(f"{key}.paid", {"date": paid_at.name}, "guess", "by a date of payment")
+    else:
+        why = "no column looks like it"
+        if ranked:
+            seen = ", ".join(sorted(ranked[0].distinct)[:8])
+            why = f"{ranked[0].name} may be it, but not which of its codes ({seen}) mean yes"
+        draft.say(f"{key}.paid", None, "unknown", why)
+
+
+def _say_flag(at: Context, key: str, col: Col, flag: codes.Flag, others: tuple[str, ...]) -> None:
+    said = merged(
+        value_of(col.name), yes=codes.codes_of(col, flag.yes), no=codes.codes_of(col, flag.no)
+    )
+    ask = "do yes and no stand the right way round?"
+    if flag.others:
+        ask += f" Others, taken for not known: {', '.join(flag.others)}"
+    sure = flag.score >= 0.85 and at.roles.of(col, "paid") >= 0.6
+    at.draft.say(
+        f"{key}.paid", said, "sure" if sure else "guess", flag.why, others=others,
+        decide="" if sure and not flag.others else ask,
+    )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ivrd.billing.draft.lexicon import Lexicon
 from ivrd.billing.draft.looks import money
@@ -19,7 +19,7 @@ _EXPLAINED = (
 )
 _EXPLAINED_BEHIND = re.compile(r"([\u4e00-\u9fff]{1,8})\s*[=:：]\s*([0-9A-Z]{1,4})")
 
-Code = str | int
+Code: TypeAlias = str | int | bool
 
 
 def explained(comment: str) -> dict[str, str]:
@@ -36,7 +36,9 @@ def codes_of(col: Col, texts: Iterable[str]) -> list[Code]:
     """Return codes as the column holds them: numbers without quotes."""
     numbers = col.numeric or (bool(col.held) and all(isinstance(v, int) for v in col.held))
     whole = [text for text in texts if text]
-    if numbers and col.kind != "bool":
+    if any(isinstance(value, bool) for value in col.held):
+        return [text == "True" for text in whole if text in {"True", "False"}]
+    if numbers:
         return [int(float(text)) for text in whole]
     return list(whole)
 
@@ -53,16 +55,18 @@ class Flag(NamedTuple):
 
 def flag_of(
     col: Col, lexicon: Lexicon, *, inverted: bool = False, shown: Sequence[tuple[Col, str]] = (),
-    months: Col | None = None,
+    order: Sequence[str | None] = (),
 ) -> Flag | None:  # fmt: skip
     """Return which codes of a column say yes.
 
     `inverted`: the column says the contrary. `shown` are columns that show it, each with how:
-    "there" (a date of payment), "some" (an amount paid), "none" (an amount owed). `months` orders
-    the rows: what is old is paid, mostly.
+    "there" (a date of payment), "some" (an amount paid), "none" (an amount owed). `order` is the
+    month of each row: what is old is paid, mostly.
     """
     seen = sorted(col.distinct)
     by_rows = _by_rows(col, seen, shown)
+    if by_rows is None and len(seen) > 1 and any(other.held for other, _ in shown):
+        return None  # what was paid does not go by these codes
     meanings = explained(col.comment)
     if by_rows and not meanings:
         return by_rows
@@ -81,7 +85,7 @@ def flag_of(
     if yes and no:
         rest = tuple(code for code in seen if code not in {*yes, *no})
         return Flag(tuple(yes), tuple(no), rest, 0.85 if meanings or not inverted else 0.7, why)
-    return by_rows or (_by_age(col, seen, months) if months else None)
+    return by_rows or _by_age(col, seen, order)
 
 
 _PAIRS = (("1", "0"), ("Y", "N"), ("y", "n"), ("T", "F"), ("是", "否"), ("True", "False"))
@@ -128,13 +132,13 @@ def _shows(value: object, how: str) -> bool:
     return bool(amount) if how == "some" else not amount
 
 
-def _by_age(col: Col, seen: Sequence[str], months: Col) -> Flag | None:
+def _by_age(col: Col, seen: Sequence[str], order: Sequence[str | None]) -> Flag | None:
     """Take the code of the oldest bills for paid, where there are two and they differ in age."""
-    if len(seen) != 2:
+    if len(seen) != 2 or not order:
         return None
     dated = sorted(
-        (str(month), str(value).strip())
-        for month, value in zip(months.values, col.values, strict=True)
+        (month, str(value).strip())
+        for month, value in zip(order, col.values, strict=True)
         if month is not None and value is not None
     )
     third = len(dated) // 3

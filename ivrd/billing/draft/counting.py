@@ -33,22 +33,22 @@ def gone_rows(
     `keys` are columns whose values should be there once; what is there twice is evidence.
     `never` are columns that say something else.
     """
-    able = [col for col in table.columns.values() if col.name not in {*keys, *never}]
+    able = [col for col in table.columns.values() if col.name not in keys]
     ranked = sorted(able, key=lambda col: -_promise(at, col))
-    for col in ranked:
-        if _promise(at, col) < LEAST or not _coded(col):
+    coded = [col for col in ranked if _coded(col)]
+    for col in coded:
+        if _promise(at, col) < LEAST or col.name in never:
             continue
         told = meanings(col)
         dead = [code for code in told if _is_past(at, col, code, told[code])]
         if dead and set(dead) < set(told):
             return _gone(col, dead, told, "these rows seem to be of the past, or cancelled")
-    for col in ranked:
-        if not _coded(col) or not keys or at.roles.of(col, "paid") > 0.7:
-            continue
-        dead = _losers(col, _twice(at, table, keys, col))
-        if dead:
-            why = f"without these rows {' and '.join(keys)} would be there twice"
-            return _gone(col, dead, meanings(col), why.replace("without", "with"))
+    for col in coded:
+        if keys and max(_promise(at, col), at.roles.of(col, "paid")) >= LEAST:
+            dead = _losers(col, _twice(at, table, keys, col))
+            if dead:
+                why = f"with these rows {' and '.join(keys)} would be there twice"
+                return _gone(col, dead, meanings(col), why)
     return _ended(at, table)
 
 
@@ -64,8 +64,14 @@ def codes_told(told: Mapping[str, str]) -> str:
 
 
 def _promise(at: Context, col: Col) -> float:
-    words = at.roles.lexicon.words(col.name) | at.roles.lexicon.words(told_by(col))
-    return max(at.roles.of(col, "state"), 0.9 if "closed" in words else 0.0)
+    return max(at.roles.of(col, "state"), 0.9 if _says_closed(at, col) else 0.0)
+
+
+def _says_closed(at: Context, col: Col) -> bool:
+    """Return whether a name may say that what it marks is of the past."""
+    lexicon = at.roles.lexicon
+    told = [*lexicon.readings(col.name), *lexicon.readings(told_by(col))]
+    return any("closed" in reading.words for reading in told if reading.sure > 0.7)
 
 
 def _coded(col: Col) -> bool:
@@ -75,18 +81,20 @@ def _coded(col: Col) -> bool:
 def _is_past(at: Context, col: Col, code: str, word: str) -> bool:
     """Return whether a code says that a row is of the past."""
     lexicon = at.roles.lexicon
-    flag = "closed" in (lexicon.words(col.name) | lexicon.words(told_by(col)))
     explained = code != word
-    if flag and not explained:
+    if _says_closed(at, col) and not explained and _clear(at, col):
         return code.lower() in _TRUTHS
     if explained or len(word) > 1:
         return lexicon.says("dead", word) or any(part in word.lower() for part in _PAST)
     return False
 
 
-def _gone(col: Col, dead: Sequence[str], told: Mapping[str, str], why: str) -> Gone | None:
-    if col.kind == "bool" and not all(code in {"0", "1"} for code in told):
-        return None  # a condition compares numbers and texts alone
+def _clear(at: Context, col: Col) -> bool:
+    """Return whether a name says nothing else that is as likely, as initials may."""
+    return at.roles.of(col, "paid") < 0.6
+
+
+def _gone(col: Col, dead: Sequence[str], told: Mapping[str, str], why: str) -> Gone:
     kept = {code: word for code, word in told.items() if code not in dead}
     return Gone(col.name, {"not": codes.codes_of(col, dead)}, why, kept)
 
@@ -94,8 +102,8 @@ def _gone(col: Col, dead: Sequence[str], told: Mapping[str, str], why: str) -> G
 def _twice(at: Context, table: Tab, keys: Sequence[str], state: Col) -> list[list[str]]:
     """Return the codes of rows that have one key, for each key that several rows have."""
     names = [*keys, state.name]
-    rows = list(zip(*(table.columns[name].values for name in names), strict=True))
-    if not table.whole and table.indexed(keys[0]):
+    rows = table.sampled(*names)
+    if not table.whole and not table.monthly and table.indexed(keys[0]):
         values = list(dict.fromkeys(table.columns[keys[0]].held))[:200]
         rows = at.survey.rows_where(table, names, keys[0], values) or rows
     seen: dict[tuple[Any, ...], list[str]] = {}
@@ -119,7 +127,12 @@ def _losers(state: Col, twice: list[list[str]]) -> list[str]:
 def _ended(at: Context, table: Tab) -> Gone | None:
     """Return that there must be no date on which it ended, where most rows have none."""
     for col in at.roles.ranked(table, "closed_date"):
-        blank = sum(value is None for value in col.values)
+        blank = len(col.values) - len(col.held)
         if blank > len(col.values) / 2:
-            return Gone(col.name, {"null": True}, "filled in, it says when it ended", {})
+            said = (
+                "null"
+                if all(value is None or str(value).strip() for value in col.values)
+                else "empty"
+            )
+            return Gone(col.name, {said: True}, "filled in, it says when it ended", {})
     return None

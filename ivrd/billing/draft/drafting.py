@@ -7,8 +7,8 @@ from collections.abc import Collection
 from sqlalchemy import Engine
 
 from ivrd.billing.draft.accounts import say_account
-from ivrd.billing.draft.context import Context
 from ivrd.billing.draft.bills import Plan, plans, say_counting, say_place, say_whole
+from ivrd.billing.draft.context import Context
 from ivrd.billing.draft.extras import say_arrears, say_details, say_ready
 from ivrd.billing.draft.findings import Draft
 from ivrd.billing.draft.items import Names, say_wide
@@ -42,8 +42,8 @@ def draft_mapping(
         )
     draft.say("name", name, "sure", "your word for it")
     draft.say("zone", zone, "guess", "of the times in the database", decide="is it the database's?")
-    if schema:
-        draft.say("schema", schema, "sure", "the tables are there")
+    if survey.schema:
+        draft.say("schema", survey.schema, "sure", "the tables are there")
     able = plans(at)
     if not able:
         _say_nothing(at)

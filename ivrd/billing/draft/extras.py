@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ivrd.billing.draft import codes, looks
-from ivrd.billing.draft.accounts import Accounts
+from ivrd.billing.draft.bills import Plan, account_link, place_of, say_place
 from ivrd.billing.draft.context import Context, is_old
-from ivrd.billing.draft.bills import Plan, account_link, month_value, place_of, say_place
 from ivrd.billing.draft.findings import how_sure, value_of
 from ivrd.billing.draft.items import amount_value
+from ivrd.billing.draft.links import Link
+from ivrd.billing.draft.months import MonthAt, month_of
+from ivrd.billing.draft.roles import LEAST
+from ivrd.billing.draft.shapes import money_of
 from ivrd.billing.draft.sums import unit_of
 from ivrd.billing.draft.survey import Col, Tab
 from ivrd.billing.values import Unit
@@ -26,21 +29,18 @@ _CALLS = (
 def say_ready(at: Context, plan: Plan) -> None:
     """Say by which table a month is known to be ready, or that any bill of it will do."""
     draft, roles = at.draft, at.roles
-    best: tuple[float, Tab, Col] | None = None
+    best: tuple[float, Tab, MonthAt] | None = None
+    taken = {plan.bill.table.name, plan.accounts.table.name}
     for tab in at.survey.tables.values():
-        month = roles.best(tab, "month")
-        if (
-            month is None
-            or tab.monthly
-            or tab.name in {plan.bill.table.name, plan.accounts.table.name}
-        ):
-            continue
+        month = month_of(tab, roles)
         named = roles.table(tab, "run")
-        if named < 0.4 or not tab.once(month.name) or account_link(at, tab, plan.accounts):
+        if month is None or tab.name in taken or named < 0.4 or is_old(at, tab):
             continue
-        if roles.best(tab, "phone") or not month.held or is_old(at, tab):
+        if not tab.once(*month.names) or account_link(at, tab, plan.accounts):
             continue
-        score = named + roles.of(month, "month") + 0.4 * bool(roles.best(tab, "state"))
+        if roles.best(tab, "phone") or not tab.rows:
+            continue
+        score = named + month.score(roles) + 0.4 * bool(roles.best(tab, "state"))
         if best is None or score > best[0]:
             best = score, tab, month
     if best is None:
@@ -50,15 +50,15 @@ def say_ready(at: Context, plan: Plan) -> None:
     score, tab, month = best
     draft.say("bill.ready.by", "run", how_sure(score, 1.5), f"{tab.name} has a row for each month")
     draft.say("bill.ready.table", tab.name, how_sure(score, 1.5))
-    value, why = month_value(month, None)
+    value, why = month.value()
     draft.say("bill.ready.month", value, how_sure(score, 1.5), why)
     _say_done(at, tab, month)
 
 
-def _say_done(at: Context, tab: Tab, month: Col) -> None:
+def _say_done(at: Context, tab: Tab, month: MonthAt) -> None:
     """Say which state of a bill run means that it is done: that of the oldest, or what its code says."""
     for col in [*at.roles.ranked(tab, "state"), *at.roles.ranked(tab, "paid")]:
-        if not looks.few(col, 8) or col.kind == "bool" or col is month:
+        if not looks.few(col, 8) or col.kind == "bool" or col in month.columns:
             continue
         meanings = codes.explained(col.comment)
         lexicon = at.roles.lexicon
@@ -67,8 +67,8 @@ def _say_done(at: Context, tab: Tab, month: Col) -> None:
         why = "the comment says so"
         if not done:
             dated = sorted(
-                (str(m), str(v).strip())
-                for m, v in zip(month.values, col.values, strict=True)
+                (m, str(v).strip())
+                for m, v in zip(month.order, col.values, strict=True)
                 if m is not None and v is not None
             )
             done = [dated[0][1]] if dated else []
@@ -105,25 +105,14 @@ def say_details(at: Context, plan: Plan, base: Unit) -> None:
 
 def _say_calls(at: Context, plan: Plan, tab: Tab, base: Unit) -> None:
     roles, draft = at.roles, at.draft
-    month = None if tab.monthly else roles.best(tab, "month")
     began = _began(at, tab)
-    if month is None and not tab.monthly and "started" in began:
-        col = tab.columns[began["started"]]
-        month = col if col.kind in {"date", "datetime"} else None
+    month = month_of(tab, roles, list(began.values()))
+    if month is None and not tab.monthly and began:
+        col = tab.columns[began.get("started") or began["date"]]
+        if col.kind in {"date", "datetime"} or looks.written(col, looks.SORTED_DAYS):
+            month = MonthAt((col,))  # calls of a month are those that began in it
     place = place_of(at, tab, plan.accounts, month, [])
-    charge = next(
-        (
-            col
-            for col in sorted(
-                tab.columns.values(),
-                key=lambda c: -max(roles.of(c, "amount"), roles.of(c, "total")),
-            )
-            if looks.is_money(col)
-            and max(roles.of(col, "amount"), roles.of(col, "total")) > 0.4
-            and roles.of(col, "surcharge") < 0.6
-        ),
-        None,
-    )
+    charge = _charge(at, tab)
     seconds, number = roles.best(tab, "seconds"), roles.best(tab, "other_number")
     if place is None or charge is None or not began or seconds is None or number is None:
         draft.notes.append(
@@ -201,6 +190,18 @@ def _say_calls(at: Context, plan: Plan, tab: Tab, base: Unit) -> None:
         )
 
 
+def _charge(at: Context, tab: Tab) -> Col | None:
+    """Return the column of what a call costs: so named, or the only one that may."""
+    roles = at.roles
+    able = [
+        col
+        for col in money_of(tab, roles).all
+        if roles.of(col, "surcharge") < 0.6 and roles.of(col, "seconds") < LEAST
+    ]
+    ranked = sorted(able, key=lambda c: -max(roles.of(c, "amount"), roles.of(c, "total")))
+    return ranked[0] if ranked else None
+
+
 def _began(at: Context, tab: Tab) -> dict[str, str]:
     """Return the columns that tell when a call began: one, or date and time."""
     dates: list[str] = []
@@ -237,7 +238,7 @@ def _written(col: Col, key: str) -> Any:
 def say_arrears(at: Context, plan: Plan, base: Unit) -> None:
     """Say who owes what: by a table of it, or out of the bills that are not paid."""
     draft, roles = at.draft, at.roles
-    best: tuple[float, Tab, Col, str] | None = None
+    best: tuple[float, Tab, Col, Link] | None = None
     taken = {
         plan.bill.table.name,
         plan.accounts.table.name,
@@ -253,11 +254,11 @@ def say_arrears(at: Context, plan: Plan, base: Unit) -> None:
             continue
         score = named + link.score
         if best is None or score > best[0]:
-            best = score, tab, amount, link.column
+            best = score, tab, amount, link
     if best is not None:
-        _say_owed(at, best[1], best[2], best[3], base, plan.accounts)
+        _say_owed(at, best[1], best[2], best[3], base)
         return
-    head = "bill.head" if plan.bill.layout == "narrow" else "bill"
+    head = "bill.head" if plan.head is not None else "bill"
     if not draft.has(f"{head}.paid") or (head == "bill.head" and not draft.has("bill.head.total")):
         draft.say(
             "arrears.by",
@@ -284,13 +285,10 @@ def _owed(at: Context, tab: Tab) -> Col | None:
     return max(able, key=lambda one: one[0])[1] if able else None
 
 
-def _say_owed(
-    at: Context, tab: Tab, amount: Col, account: str, base: Unit, accounts: Accounts
-) -> None:
+def _say_owed(at: Context, tab: Tab, amount: Col, account: Link, base: Unit) -> None:
     draft, roles = at.draft, at.roles
-    del accounts
     draft.say("arrears.table", tab.name, "guess", "its name says so")
-    draft.say("arrears.account", value_of(account), "sure", "it points at the accounts")
+    draft.say("arrears.account", account.value(), "sure", "it points at the accounts")
     unit = unit_of(amount, roles)
     draft.say(
         "arrears.amount",
@@ -299,7 +297,7 @@ def _say_owed(
         unit.why,
     )
     months = roles.best(tab, "owed_months")
-    month = roles.best(tab, "month", {months.name: 1} if months else None)
+    month = month_of(tab, roles, [months.name] if months else [])
     if months is not None and months is not amount:
         draft.say(
             "arrears.months",
@@ -307,9 +305,9 @@ def _say_owed(
             how_sure(roles.of(months, "owed_months")),
             "a count of months",
         )
-    elif month is not None and month is not amount:
-        value, why = month_value(month, None)
-        draft.say("arrears.month", value, how_sure(roles.of(month, "month"), 0.6), why)
+    elif month is not None:
+        value, why = month.value()
+        draft.say("arrears.month", value, how_sure(month.score(roles), 0.6), why)
     due = roles.best(tab, "due")
     if due is not None:
         pattern = None if due.kind in {"date", "datetime"} else looks.written(due, looks.DAYS)

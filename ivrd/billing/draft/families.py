@@ -46,14 +46,18 @@ def families(names: Sequence[str], alike: Callable[[str, str], bool]) -> list[Fa
             tables = list(months.values())
             if not months or not all(_YEARS[0] < month < _YEARS[1] for month in months):
                 continue
-            # one table alone is a family by its four digits of a year at most
-            if alike(tables[0], tables[-1]) if len(tables) > 1 else "yyyy" in pattern:
+            # one table alone is a family only where its digits can hardly be anything else
+            if alike(tables[0], tables[-1]) if len(tables) > 1 else _clear(pattern, *months):
                 taken |= set(months.values())
                 found[pattern] = Family(pattern, list(months.values())[-1], tuple(months.values()))
                 break
         else:
             found[name] = Family(name, name, ())
     return list(found.values())
+
+
+def _clear(pattern: str, month: str) -> bool:
+    return "yyyy" in pattern or (pattern.endswith("_{yymm}") and "2015" < month < "2045")
 
 
 def _patterns(name: str) -> Iterator[str]:

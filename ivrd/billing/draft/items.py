@@ -10,10 +10,11 @@ from ivrd.billing.draft import codes
 from ivrd.billing.draft.context import Context
 from ivrd.billing.draft.findings import Draft, How, value_of
 from ivrd.billing.draft.lexicon import Item
+from ivrd.billing.draft.looks import money
 from ivrd.billing.draft.roles import told_by
 from ivrd.billing.draft.shapes import Shape
-from ivrd.billing.draft.survey import Col, Tab
 from ivrd.billing.draft.sums import Sum, Unitary, times_unit, unit_of
+from ivrd.billing.draft.survey import Col, Tab
 from ivrd.billing.values import Unit
 
 OTHERS = ("other_charges", "other", "others", "other_fees")
@@ -84,6 +85,17 @@ def units_of(
     return found
 
 
+def unit_beside(at: Context, shape: Shape, col: Col) -> Unit:
+    """Return the unit of an amount that stands beside a total: its own, or that of the total."""
+    alone = unit_of(col, at.roles)
+    beside = shape.total or shape.amount
+    if beside is None or alone.score >= 0.7 or beside.kind != col.kind:
+        return alone.unit
+    if shape.sum and shape.total:
+        return units_of(at, shape.total, shape.items, shape.sum)[shape.total.name].unit
+    return unit_of(beside, at.roles).unit
+
+
 def amount_value(
     columns: Sequence[tuple[Col, int]], unit: Unit, base: Unit, alias: str | None = None
 ) -> Any:
@@ -101,22 +113,29 @@ def amount_value(
 
 def say_wide(at: Context, shape: Shape, names: Names) -> None:
     """Say total and items of a row per bill."""
-    draft, items = at.draft, shape.items or ([shape.total] if shape.total else [])
+    draft, items = at.draft, list(shape.items or ([shape.total] if shape.total else []))
     units = units_of(at, shape.total, items, shape.sum)
     base = _commonest([units[col.name] for col in items])
     say_unit(draft, [units[col.name] for col in items], base)
+    late = _late(at, shape)
     if shape.total is not None and shape.items:
         of_total = units[shape.total.name]
+        ask = ""
+        if late:
+            shown = " and ".join(col.name for col in late)
+            ask = f"{shown} is not in {shape.total.name}: is it to be paid, too?"
+            units |= {col.name: of_total for col in late}
+            items += late
+        made = [(shape.total, 1), *((col, 1) for col in late)]
         draft.say(
-            "bill.total", amount_value([(shape.total, 1)], of_total.unit, base),
-            "sure" if shape.sum else "guess", of_total.why,
+            "bill.total", amount_value(made, of_total.unit, base),
+            "sure" if shape.sum and not late else "guess", of_total.why,
             others=tuple(col.name for col in shape.money.totals if col is not shape.total)[:3],
+            decide=ask,
         )  # fmt: skip
-    signs = (
-        shape.sum.items
-        if shape.sum
-        else {col.name: -1 if col in shape.money.minus else 1 for col in items}
-    )
+    signs = {col.name: -1 if col in shape.money.minus else 1 for col in items}
+    if shape.sum:
+        signs |= shape.sum.items
     grouped: dict[tuple[str, Unit], list[tuple[Col, int]]] = {}
     for col in items:
         item = _item_of(at, col)
@@ -125,6 +144,21 @@ def say_wide(at: Context, shape: Shape, names: Names) -> None:
         code = names.of(item, col.name, told_by(col) or col.name)
         grouped.setdefault((code, units[col.name].unit), []).append((col, signs[col.name]))
     _say_items(at, shape, grouped, units, base)
+
+
+def _late(at: Context, shape: Shape) -> list[Col]:
+    """Return late fees that the proved total has not in it, of the total's kind."""
+    if shape.sum is None or shape.total is None:
+        return []
+    return [
+        col
+        for col in shape.money.maybe
+        if col.name not in shape.sum.items
+        and col.kind == shape.total.kind
+        and (item := _item_of(at, col)) is not None
+        and item.codes[0] == "late_fee"
+        and any(money(value) for value in col.held)
+    ]
 
 
 def _say_items(

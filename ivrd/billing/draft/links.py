@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
+from ivrd.billing.draft.findings import value_of
 from ivrd.billing.draft.roles import Roles
 from ivrd.billing.draft.survey import Col, Survey, Tab
 
 LEAST = 0.5
 """What a link must have to be believed."""
 
+_MOST_PARTS = 4
 _ASKED = 40
 """Values that are looked for."""
 
@@ -22,6 +25,24 @@ class Link(NamedTuple):
     to: str
     score: float
     why: str
+    more: tuple[tuple[str, str], ...] = ()
+    """Further columns that point together with the first, each with that to which it does."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All the columns that point."""
+        return (self.column, *(own for own, _ in self.more))
+
+    @property
+    def to_all(self) -> tuple[str, ...]:
+        """All the columns that are pointed at."""
+        return (self.to, *(to for _, to in self.more))
+
+    def value(self, alias: str | None = None) -> Any:
+        """Return how a mapping says what points at an account."""
+        if self.more:
+            return {"columns": [value_of(name, alias) for name in self.columns]}
+        return value_of(self.column, alias)
 
 
 class Links:
@@ -39,7 +60,26 @@ class Links:
                 link = self.of(left, own, right, other)
                 if link is not None:
                     found.append(link)
+        found += self._of_several(left, right)
         return sorted(found, key=lambda link: -link.score)
+
+    def _of_several(self, left: Tab, right: Tab) -> Iterator[Link]:
+        """Yield links by a key of several columns, which are named alike in both tables."""
+        for key, once in right.keys:
+            if not once or not 1 < len(key) <= _MOST_PARTS:
+                continue
+            if any(left.unique(name) or right.unique(name) for name in key if name in left.columns):
+                continue
+            if any(name not in left.columns or not _same(left, right, name) for name in key):
+                continue
+            mine, theirs = left.sampled(*key), right.sampled(*key)
+            pairs = {tuple(map(_text, row[-len(key) :])) for row in mine if None not in row}
+            there = {tuple(map(_text, row[-len(key) :])) for row in theirs if None not in row}
+            part = len(pairs & there) / len(pairs) if pairs else 0.0
+            if part > 0.8 or not right.whole:
+                told = f"{' and '.join(key)} together are its key"
+                more = tuple((name, name) for name in key[1:])
+                yield Link(key[0], right.name, key[0], 0.75 + 0.2 * part, told, more)
 
     def of(self, left: Tab, own: Col, right: Tab, other: Col) -> Link | None:
         """Return the link of two columns, None where there is none."""
@@ -85,6 +125,16 @@ class Links:
             and (mine == theirs or mine == whole or (mine - {"id"} == whole - {"id", "info"}))
             and mine != {"id"}
         )
+
+
+def _same(left: Tab, right: Tab, name: str) -> bool:
+    """Return whether two tables have a column of one name and kind, which is no amount."""
+    own, other = left.columns[name], right.columns[name]
+    return _type(own) is not None and _type(own) == _type(other)
+
+
+def _text(value: object) -> str:
+    return str(value).strip()
 
 
 def _type(col: Col) -> str | None:

@@ -20,13 +20,16 @@ _AREA_CODE = re.compile(r"0[0-9]{2,4}")
 
 MONTHS = (
     "YYYYMM", "YYYY-MM", "YYYY/MM", "YYYY.MM", "YYYY_MM", "YYYY年MM月", "YYYYMM01", "YYYY-MM-01",
-    "YYYY/MM/01", "YYYY-MM-01 00:00:00", "MM/YYYY", "MM-YYYY", "MMYYYY", "YY-MM", "YYMM",
+    "YYYY/MM/01", "MM/YYYY", "MM-YYYY", "MMYYYY", "YY-MM", "YYMM",
 )  # fmt: skip
 DAYS = (
     "YYYY-MM-DD", "YYYYMMDD", "YYYY/MM/DD", "YYYY.MM.DD", "YYYY年MM月DD日", "DD/MM/YYYY",
     "MM/DD/YYYY", "DD.MM.YYYY", "YYYY-MM-DD hh:mm:ss", "YYYY/MM/DD hh:mm:ss", "YYYYMMDDhhmmss",
     "YYMMDD",
 )  # fmt: skip
+SORTED_DAYS = ("YYYY-MM-DD", "YYYYMMDD", "YYYY/MM/DD", "YYYY-MM-DD hh:mm:ss", "YYYYMMDDhhmmss")
+"""Days by which a month can be told: the year first, then month and day."""
+
 INSTANTS = (
     "YYYY-MM-DD hh:mm:ss", "YYYYMMDDhhmmss", "YYYY/MM/DD hh:mm:ss", "YYYY-MM-DD hh:mm",
     "YYYY/MM/DD hh:mm", "YYYYMMDD hh:mm:ss", "YYYYMMDD hhmmss", "YYYY年MM月DD日 hh:mm:ss",
@@ -56,6 +59,11 @@ def phones(col: Col) -> float:
 def mobiles(col: Col) -> float:
     """Return how much of a column is mobile numbers."""
     return share(col, _MOBILE.fullmatch)
+
+
+def with_area(col: Col) -> float:
+    """Return how much of a column is landline numbers with their area code."""
+    return share(col, _AREA.fullmatch)
 
 
 def identities(col: Col) -> float:
@@ -131,6 +139,15 @@ def decimals(col: Col) -> int:
             exponent = amount.normalize().as_tuple().exponent
             places = max(places, -exponent if isinstance(exponent, int) else 0)
     return places
+
+
+def padded(col: Col) -> int | None:
+    """Return the length to which all texts of a column are filled with blanks, None if they are not."""
+    texts = [value for value in col.values if isinstance(value, str)]
+    lengths = {len(text) for text in texts}
+    if len(lengths) == 1 and any(text.endswith(" ") and text.strip() for text in texts):
+        return lengths.pop()
+    return None
 
 
 def few(col: Col, most: int = 12) -> bool:

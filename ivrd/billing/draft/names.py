@@ -73,11 +73,20 @@ def chinese(text: str, forms: Words) -> list[Reading]:
     if not ways[len(text)]:
         return []
     fewest = min(len(way) + 2 * lost for lost, way in ways[len(text)])
+    known = [(lost, _telling(way, lost)) for lost, way in ways[len(text)]]
     return [
         Reading(words, max(1.0 - 0.15 * (len(way) + 2 * lost - fewest), 0.1), lost)
-        for lost, way in ways[len(text)]
+        for lost, way in known
         for words in expanded(way, forms)
     ][:_MOST]
+
+
+_ENDINGS = frozenset("费额款号日月年户码量")
+
+
+def _telling(way: Sequence[str], lost: int) -> tuple[str, ...]:
+    """Leave single characters out where others are not known: 电 in 电报 is no electricity."""
+    return tuple(form for form in way if not lost or len(form) > 1 or form in _ENDINGS)
 
 
 def combined(pieces: Sequence[Sequence[Reading]]) -> list[Reading]:

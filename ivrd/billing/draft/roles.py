@@ -100,7 +100,7 @@ def _month(col: Col, said: float) -> float:
         return said * 0.8 if col.kind in {"text", "integer"} else 0.0
     pattern = looks.written(col, looks.MONTHS)
     if pattern is None:
-        return said * 0.9 if col.kind == "text" and looks.is_iso(col) else 0.0
+        return said * 0.9 if looks.written(col, looks.SORTED_DAYS) else 0.0
     if pattern == "YYMM":
         return said
     return max(said, 0.44) if said else (0.44 if pattern.startswith("YYYYMM") else 0.3)

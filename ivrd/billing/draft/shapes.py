@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ivrd.billing.draft import looks
+from ivrd.billing.draft.months import MonthAt, month_of
 from ivrd.billing.draft.roles import LEAST, Roles, told_by
 from ivrd.billing.draft.sums import Sum, adds_up
 from ivrd.billing.draft.survey import Col, Tab
@@ -24,6 +26,12 @@ class Money:
     received: Col | None = None
     owed: Col | None = None
 
+    @property
+    def all(self) -> list[Col]:
+        """Those that say what is charged."""
+        whole = [*self.totals, *self.items, *self.maybe]
+        return list({col.name: col for col in whole}.values())
+
 
 @dataclass
 class Shape:
@@ -31,7 +39,7 @@ class Shape:
 
     table: Tab
     layout: Literal["wide", "narrow", "head"]
-    month: Col | None
+    month: MonthAt | None
     money: Money
     total: Col | None = None
     sum: Sum | None = None
@@ -41,13 +49,14 @@ class Shape:
     score: float = 0.0
 
 
-def money_of(tab: Tab, roles: Roles) -> Money:
+def money_of(tab: Tab, roles: Roles, besides: Sequence[str] = ()) -> Money:
     """Sort the columns that hold money."""
     found = Money()
     lexicon = roles.lexicon
     keys = {name for name, _, _ in tab.refers}
     for col in tab.columns.values():
-        if not looks.is_money(col) or col.name in keys or _is_key(col, tab, roles):
+        known = col.name in keys or col.name in besides
+        if not looks.is_money(col) or known or _is_key(col, tab, roles):
             continue
         if col.distinct and col.distinct <= {"0", "1"} and roles.name(col, "amount") < LEAST:
             continue  # a flag
@@ -91,8 +100,8 @@ def _is_key(col: Col, tab: Tab, roles: Roles) -> bool:
 
 def shape_of(tab: Tab, roles: Roles) -> Shape | None:
     """Return how bills may stand in a table, None where they cannot."""
-    month = None if tab.monthly else roles.best(tab, "month")
-    money = money_of(tab, roles)
+    month = month_of(tab, roles)
+    money = money_of(tab, roles, month.names if month else ())
     shape = Shape(tab, "head", month, money)
     _find_total(shape)
     code = next((col for col in roles.ranked(tab, "code") if _codes_repeat(tab, col)), None)
@@ -172,7 +181,7 @@ def _score(shape: Shape, roles: Roles) -> float:
     """Return how much a table looks like bills."""
     tab = shape.table
     score = roles.table(tab, "bill")
-    score += 0.8 if tab.monthly else (roles.of(shape.month, "month") if shape.month else -0.2)
+    score += 0.8 if tab.monthly else (shape.month.score(roles) if shape.month else -0.2)
     score += 0.4 if shape.total else 0.0
     score += 0.1 * min(len(shape.items), 5) + (0.6 if shape.sum else 0.0)
     score += 0.3 * any(roles.best(tab, role) for role in ("paid", "due"))

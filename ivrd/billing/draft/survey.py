@@ -39,6 +39,7 @@ HALF = 150
 
 _MONTHS_TRIED = 3
 _MOST_CODES = 5000
+_MOST_FOUND = 1000
 
 MOST_TABLES = 400
 """Tables of which rows are read; the others are told apart by their names alone."""
@@ -89,6 +90,8 @@ class Tab:
     """Foreign keys of one column: the column, and table and column it refers to."""
     whole: bool = False
     """Whether the sample has all rows."""
+    origins: tuple[str, ...] = ()
+    """Of each sampled row, the table it is of, where there is one each month."""
 
     @property
     def monthly(self) -> bool:
@@ -108,11 +111,16 @@ class Tab:
         """Return whether an index makes sure that values are there once."""
         return any(once and set(key) <= set(names) for key, once in self.keys)
 
+    def sampled(self, *names: str) -> list[tuple[Any, ...]]:
+        """Return some columns of the sampled rows; with the month's table where there are many."""
+        columns = [self.columns[name].values for name in names]
+        return list(zip(*([self.origins] if self.origins else []), *columns, strict=True))
+
     def once(self, *names: str) -> bool:
         """Return whether values are there once, by an index or as far as the sample tells."""
         if self.unique(*names):
             return True
-        rows = list(zip(*(self.columns[name].values for name in names), strict=True))
+        rows = self.sampled(*names)
         full = [row for row in rows if None not in row]
         return bool(full) and len(set(full)) == len(full)
 
@@ -126,6 +134,8 @@ class Survey:
         """Tables whose rows could not be read in time, or not at all."""
         see = inspect(engine)
         self._see = see
+        if schema is None:
+            schema = self.schema = self._elsewhere()
         names = list(see.get_table_names(schema))
         views = set(see.get_view_names(schema))
         if engine.dialect.name == "postgresql":
@@ -134,6 +144,20 @@ class Survey:
         whole = families([*names, *sorted(views)], self._alike)
         self.tables = {one.name: self._table(one, one.newest in views) for one in whole}
         self._describe()
+
+    def _elsewhere(self) -> str | None:
+        """Return the schema with the most tables where the account's own has none, else None."""
+        see = self._see
+        if self.engine.dialect.name not in {"postgresql", "mssql"} or see.get_table_names():
+            return None
+        others = [
+            name
+            for name in self._asked(see.get_schema_names, [])
+            if not name.startswith("pg_") and name != "information_schema"
+        ]
+        counts = {name: len(self._asked(partial(see.get_table_names, name), [])) for name in others}
+        best = max(counts, key=lambda name: counts[name], default=None)
+        return best if best is not None and counts[best] else None
 
     @staticmethod
     def _table(family: Family, view: bool) -> Tab:
@@ -204,29 +228,49 @@ class Survey:
         names = [name for name, one in tab.columns.items() if one.kind != "other"]
         if not names:
             return
-        first: Sequence[Any] | None = None
-        # the newest month may have been made for bills to come
-        for real in tab.reals[:_MONTHS_TRIED] or (tab.real,):
-            source = table(real, *(column(name) for name in names), schema=self.schema)
-            query = select(*(source.c[name] for name in names))
-            first = self.rows(query.limit(HALF))
-            if first:
-                tab.real = real
-                break
-        if first is None:
+        if tab.monthly:
+            rows = self._of_months(tab, names)
+        else:
+            rows = self._of_ends(tab, names)
+        if rows is None:
             self.silent.append(tab.real)
             return
-        tab.whole = len(first) < HALF
-        rows = list(first)
-        primary = tab.keys[0][0] if tab.keys and tab.keys[0][1] else ()
-        if not tab.whole and primary:
-            newest = query.order_by(*(source.c[name].desc() for name in primary)).limit(HALF)
-            rows = list(dict.fromkeys([*map(tuple, rows), *map(tuple, self.rows(newest) or ())]))
         for index, name in enumerate(names):
             one = tab.columns[name]
             one.values = tuple(_plain(row[index]) for row in rows)
             if one.held and one.kind == "text" and not isinstance(one.held[0], str):
                 one.kind = "decimal" if isinstance(one.held[0], float | Decimal) else one.kind
+
+    def _of_ends(self, tab: Tab, names: Sequence[str]) -> list[tuple[Any, ...]] | None:
+        """Return rows from either end of a table."""
+        source = table(tab.real, *(column(name) for name in names), schema=self.schema)
+        query = select(*(source.c[name] for name in names))
+        first = self.rows(query.limit(HALF))
+        if first is None:
+            return None
+        tab.whole = len(first) < HALF
+        primary = tab.keys[0][0] if tab.keys and tab.keys[0][1] else ()
+        if tab.whole or not primary:
+            return [tuple(row) for row in first]
+        newest = query.order_by(*(source.c[name].desc() for name in primary)).limit(HALF)
+        return list(dict.fromkeys([*map(tuple, first), *map(tuple, self.rows(newest) or ())]))
+
+    def _of_months(self, tab: Tab, names: Sequence[str]) -> list[tuple[Any, ...]] | None:
+        """Return rows of the newest months; that of now may have no more than a few."""
+        found: list[tuple[Any, ...]] = []
+        origins: list[str] = []
+        most = -1
+        for real in tab.reals[:_MONTHS_TRIED]:
+            source = table(real, *(column(name) for name in names), schema=self.schema)
+            rows = self.rows(select(*(source.c[name] for name in names)).limit(HALF))
+            if rows is None:
+                continue
+            if len(rows) > most:
+                most, tab.real = len(rows), real
+            found += [tuple(row) for row in rows]
+            origins += [real] * len(rows)
+        tab.origins = tuple(origins)
+        return None if most < 0 else found
 
     def rows(self, query: Select[Any]) -> Sequence[Any] | None:
         """Return the rows of a select that has a limit, None where the server did not give them."""
@@ -259,14 +303,21 @@ class Survey:
         return None if rows is None else {str(row[0]).strip() for row in rows}
 
     def rows_where(
-        self, tab: Tab, names: Sequence[str], key: str, values: Collection[object], most: int = 1000
+        self,
+        tab: Tab,
+        names: Sequence[str],
+        key: str,
+        values: Collection[object],
+        real: str | None = None,
     ) -> list[tuple[Any, ...]]:
         """Return some columns of the rows that have certain values in an indexed column."""
         source = table(
-            tab.real, *(column(name) for name in dict.fromkeys([*names, key])), schema=self.schema
+            real or tab.real,
+            *(column(name) for name in dict.fromkeys([*names, key])),
+            schema=self.schema,
         )
         query = select(*(source.c[name] for name in names))
-        query = query.where(source.c[key].in_(list(values))).limit(most)
+        query = query.where(source.c[key].in_(list(values))).limit(_MOST_FOUND)
         return [tuple(_plain(value) for value in row) for row in self.rows(query) or ()]
 
 
