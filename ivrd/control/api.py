@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -36,6 +36,10 @@ T = TypeVar("T")
 
 _log = structlog.get_logger("ivrd.api")
 
+FLOOD_PAUSE_S = 1.0
+"""How long an answer waits that says "too often": the loop that answers carries the calls, too."""
+
+_FLOOD = frozenset({"too-many-tokens", "too-often"})
 _FLOOD_LINES = Rate(1, 60.0)
 
 _OF_AIOHTTP = {404: "no-path", 405: "no-method"}
@@ -69,7 +73,9 @@ class ApiServer:
         listener: Listener,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] | None = None,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self._pause = pause
         self._daemon = daemon
         self._live = live
         self._given_now = now
@@ -114,6 +120,8 @@ class ApiServer:
                 problem = _problem(error)
                 code = problem.code
                 response = problem.response(seen.id, lang)
+            if code in _FLOOD:
+                await self._pause(FLOOD_PAUSE_S)
             response.headers["Cache-Control"] = "no-store"
             response.headers["Content-Language"] = lang
             response.headers["Vary"] = "Accept-Language, Authorization"
@@ -126,8 +134,7 @@ class ApiServer:
 
     def _tell(self, seen: _Seen, status: int, code: str, remote: str, took_s: float) -> None:
         """Write who asked for what; of a flood one line a minute, the rest is counted only."""
-        flood = code in {"too-many-tokens", "too-often"}
-        if not flood or not self._floods.take(seen.client or remote, _FLOOD_LINES):
+        if code not in _FLOOD or not self._floods.take(seen.client or remote, _FLOOD_LINES):
             _log.info("api_asked", request=seen.id, client=seen.client, operation=seen.operation,
                       account=masked(seen.account, keep=3), status=status, code=code,
                       remote=remote, ms=round(took_s * 1000, 1))  # fmt: skip

@@ -61,6 +61,11 @@ class Office:
     now_s: float = 0.0
     now: datetime = NOW
     tokens: dict[str, str] = field(default_factory=dict)
+    paused_s: list[float] = field(default_factory=list)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait without waiting."""
+        self.paused_s.append(seconds)
 
     def add(self, name: str, **bound: Any) -> str:
         """Add a client, by default one that may ask everything of every account."""
@@ -120,6 +125,9 @@ async def office(
     settings = SETTINGS.format(db=billing).replace("[[card]]", f"{more}\n[[card]]", 1) + api
     made: list[Office] = []
 
+    async def pause(seconds: float) -> None:
+        await made[0].pause(seconds)
+
     def before(daemon: Daemon) -> None:
         table = daemon.config.api
         assert table is not None
@@ -127,8 +135,9 @@ async def office(
         listener = Listener("api.listen", table.listen)
         listener.tls = live.tls
         server = ApiServer(
-            daemon, table, live, listener, lambda: made[0].now_s, lambda: made[0].now
-        )
+            daemon, table, live, listener, lambda: made[0].now_s, lambda: made[0].now,
+            pause,
+        )  # fmt: skip
         made.append(Office(daemon, listener, live, server, aiohttp.ClientSession(), billing))
 
     try:

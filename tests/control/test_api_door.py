@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from ivrd.control import listener as listening
+from ivrd.control.api import FLOOD_PAUSE_S
 from ivrd.control.api_clients import changing, clients_file
 from ivrd.control.api_door import WRONG_PROOFS
 from ivrd.control.api_metrics import ApiMetrics
@@ -200,6 +201,8 @@ async def test_floods_do_not_fill_the_log(here: Office) -> None:
             await here.ask(CLIENT, "often")
     codes = Counter(entry["code"] for entry in logs if entry["event"] == "api_asked")
     assert codes == {"token-missing": 10, "too-many-tokens": 1, "": 5, "too-often": 1}
+    # and each of them has its answer late: 256 connections make no more than 256 a second
+    assert here.paused_s == [FLOOD_PAUSE_S] * (30 + 35)
     with capture_logs() as logs:
         here.later(61)
         await here.ask(CLIENT, "often")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -44,7 +44,7 @@ async def pool() -> AsyncIterator[LookupPool]:
 
 @pytest.fixture
 async def here(sample_db: Path, tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(sample_db, tmp_path, "threads = 4") as made:
+    async with office(sample_db, tmp_path, "threads = 4\nlimit_s = 30") as made:
         yield made
 
 
@@ -109,14 +109,35 @@ async def test_while_a_call_waits_no_client_begins(pool: LookupPool) -> None:
     assert calls.begun == 6
 
 
-async def test_threads_that_hang_are_taken_until_they_end(pool: LookupPool) -> None:
-    del pool
-    hasty = LookupPool(threads=4, limit_s=0.02)
-    lookups = ApiLookups(hasty, LoopClock(), at_once=2)
-    gate = Gate()
-    for _ in range(2):
+class Timers:
+    """Deadlines that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self._set: list[Callable[[], None]] = []
+
+    def call_later(self, _: float, callback: Callable[[], None]) -> Timers:
+        self._set.append(callback)
+        return self
+
+    def cancel(self) -> None:
+        """Nothing to forget: a deadline of what is answered does nothing."""
+
+    def pass_all(self) -> None:
+        due, self._set = self._set, []
+        for callback in due:
+            callback()
+
+
+async def test_threads_that_hang_are_taken_until_they_end() -> None:
+    timers, gate = Timers(), Gate()
+    pool = LookupPool(threads=4, call_later=timers.call_later)
+    lookups = ApiLookups(pool, LoopClock(), at_once=2)
+    asked = [asyncio.create_task(lookups.ask("client", gate)) for _ in range(2)]
+    await until(lambda: gate.begun == 2)
+    timers.pass_all()
+    for one in asked:
         with pytest.raises(BillingSlow):
-            await lookups.ask("client", gate)
+            await one
     # both were answered, but their threads still hang: a third would be the calls' loss
     third = asyncio.create_task(lookups.ask("client", gate))
     for _ in range(20):
@@ -124,7 +145,28 @@ async def test_threads_that_hang_are_taken_until_they_end(pool: LookupPool) -> N
     assert gate.begun == 2
     gate.open()
     assert await third == "done"
-    hasty.close()
+    pool.close()
+
+
+async def test_a_lookup_answered_before_it_began_takes_no_place() -> None:
+    timers, calls, client = Timers(), Gate(), Gate()
+    pool = LookupPool(threads=1, call_later=timers.call_later)
+    lookups = ApiLookups(pool, LoopClock(), at_once=1)
+    client.open()
+    asked = asyncio.create_task(lookups.ask("client", client))
+    assert await asked == "done"
+    pool.submit(calls, lambda _: None)
+    await until(lambda: calls.begun == 1)
+    # the only thread hangs with a call: the next waits in the pool until its time is over
+    late = asyncio.create_task(lookups.ask("client", client))
+    await until(lambda: pool.waiting == 1)
+    timers.pass_all()
+    with pytest.raises(BillingSlow):
+        await late
+    calls.open()
+    assert await lookups.ask("client", client) == "done"
+    assert client.begun == 2
+    pool.close()
 
 
 async def test_askers_that_go_away_leave_no_place_taken(pool: LookupPool) -> None:

@@ -135,7 +135,7 @@ HOWS: dict[int, How] = {200: _200, 400: _400, 401: _401, 403: _403, 404: _404, 4
 
 @pytest.fixture
 async def asker(sample_db: Path, tmp_path: Path) -> AsyncIterator[Asker]:
-    async with office(sample_db, tmp_path, "limit_s = 0.3") as here:
+    async with office(sample_db, tmp_path, "limit_s = 1.0") as here:
         made = Asker(here)
         made.handle = await here.handle()
         yield made
