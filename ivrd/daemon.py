@@ -213,11 +213,11 @@ class Daemon:
         driver: Any = found[table.driver].load()
         try:
             card: VoiceCard = driver(self.clock, channels=table.channels, **table.options)
+            state = CardState(table, card)
+            self._tell_when_full(state)
         except (CardError, TypeError) as error:
             problem = Problem(str(error), file=self.config.path, key=f"card {table.name}")
             raise ConfigError([problem]) from None
-        state = CardState(table, card)
-        self._tell_when_full(state)
         return state
 
     def _tell_when_full(self, state: CardState) -> None:

@@ -21,6 +21,9 @@ SPEED = 230_400
 BY_ID = Path("/dev/serial/by-id")
 """Where udev gives serial devices names that stay."""
 
+_IN_USE = frozenset({errno.EAGAIN, errno.EBUSY})
+"""What a lock of another program, or a port opened for one alone, comes to."""
+
 MOST = 4096
 """Bytes taken from the port at a time."""
 
@@ -131,12 +134,14 @@ def _advice(error: Exception) -> str:
             "expected the right to read and write it: put ivrd's user into the group dialout, and "
             "give its service DeviceAllow= (docs/modems.md)"
         )
-    if code in {errno.EAGAIN, errno.EBUSY, errno.EWOULDBLOCK}:
+    if code in _IN_USE:
         return "expected that no other program uses it: a daemon of ivrd, ModemManager, a terminal?"
     return "expected a modem's serial port"
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in _IN_USE:
+        return "it is in use"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error)
