@@ -140,6 +140,10 @@ class Staging:
             return f"{table}.csv"
         return self._files.name if len(self._sheets) == 1 else f"{self._files.name}, {table}"
 
+    def _place(self, table: str) -> Path:
+        named = self.named(table)
+        return self._files / named if self._files.is_dir() else self._files.with_name(named)
+
     def load(self, months: Months) -> None:
         """Gather the rows of all tables; of those by month, of the months that are wanted."""
         problems: list[Problem] = []
@@ -169,7 +173,7 @@ class Staging:
         rows, total = self._sheets[name]()
         heading = next(((at, row) for at, row in rows if not _empty(row)), None)
         if heading is None:
-            raise refused(self._files, f"{self.named(name)}: is empty", "a heading and rows")
+            raise refused(self._place(name), "is empty", "a heading and rows")
         heads = [str(cell).strip() if cell is not None else "" for cell in heading[1]]
         picked = self._picked(name, wanted, heads, heading[0])
         kinds = ["NUMERIC" if column in wanted.signs else "TEXT" for column in picked]
@@ -202,7 +206,7 @@ class Staging:
             if there != 1:
                 what = f"has no column {column!r}" if not there else f"has {column!r} {there} times"
                 problems.append(
-                    Problem(f"{self.named(name)} {what}", file=self._files, line=line,
+                    Problem(what, file=self._place(name), line=line,
                             expected="each column of the mapping once",
                             nearest=None if there else nearest(column, heads), rule="no-column")
                 )  # fmt: skip
