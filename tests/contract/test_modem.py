@@ -9,10 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import pytest
+
 from drivers.modem.card import ModemCard
 from drivers.modem.channel import ModemChannel
 from drivers.modem.port import Port
-from drivers.modem.profile import Profile, load_profile
+from drivers.modem.profile import Profile, load_profile, profile_names
 from ivrd.card import VoiceCard
 from ivrd.commands import SAMPLE_RATE
 from ivrd.errors import CardError
@@ -228,7 +230,19 @@ def _count(line: ModemLine, hears: Callable[[bytes], None], samples: bytes) -> N
 
 
 class ModemContract(CardContract):
-    """The suite, but for what no analogue line can do."""
+    """The suite on every profile, but for what no analogue line can do."""
+
+    to_host: Trouble | None = None
+    to_modem: Trouble | None = None
+    profile: Profile
+
+    @pytest.fixture(params=profile_names(), autouse=True)
+    def choose_profile(self, request: pytest.FixtureRequest) -> None:
+        """Choose the model, before the bench is made."""
+        self.profile = load_profile(request.param)
+
+    def make_bench(self, tmp_path: Path) -> ModemBench:
+        return ModemBench(tmp_path, self.profile, self.to_host, self.to_modem)
 
     async def test_on_hook_while_ringing_refuses_the_call_as_busy(self, bench: Bench) -> None:
         """A modem cannot refuse: it takes the call and hangs up, and the caller hears that."""
@@ -240,56 +254,29 @@ class ModemContract(CardContract):
         assert not wire.named("T_RINGOFF", "T_OFFH")
 
 
-class TestGeneric(ModemContract):
-    """Any modem that keeps to V.253."""
-
-    def make_bench(self, tmp_path: Path) -> Bench:
-        return ModemBench(tmp_path, load_profile("generic-v253"))
-
-
-class TestUsr5637(ModemContract):
-    """It hears its own answer, and shows a hang-up by busy tone alone."""
-
-    def make_bench(self, tmp_path: Path) -> Bench:
-        return ModemBench(tmp_path, load_profile("usr5637"))
-
-
-class TestConexant(ModemContract):
-    """The end of a stream to it has three DLE."""
-
-    def make_bench(self, tmp_path: Path) -> Bench:
-        return ModemBench(tmp_path, load_profile("conexant-cx930xx"))
-
-
-class TestMultiTech(ModemContract):
-    """Voice of method 128."""
-
-    def make_bench(self, tmp_path: Path) -> Bench:
-        return ModemBench(tmp_path, load_profile("mt9234mu"))
+class TestClean(ModemContract):
+    """A wire that is faster than matters."""
 
 
 class TestByteByByte(ModemContract):
     """What the modem sends comes a byte at a time, and so does what is sent to it."""
 
-    def make_bench(self, tmp_path: Path) -> Bench:
-        trouble = Trouble(piece=1)
-        return ModemBench(tmp_path, load_profile("generic-v253"), trouble, trouble)
+    to_host = to_modem = Trouble(piece=1)
 
 
 class TestDelayed(ModemContract):
     """Every byte is 20 ms late, both ways."""
 
-    def make_bench(self, tmp_path: Path) -> Bench:
-        trouble = Trouble(delay_s=0.02)
-        return ModemBench(tmp_path, load_profile("usr5637"), trouble, trouble)
+    to_host = to_modem = Trouble(delay_s=0.02)
 
 
 class TestLossy(ModemContract):
     """One byte in 2000 is lost and one in 5000 is another one, both ways."""
 
-    def make_bench(self, tmp_path: Path) -> Bench:
-        to_host = Trouble(lose=0.0005, garble=0.0002, piece=1, seed=7)
-        to_modem = Trouble(lose=0.0005, garble=0.0002, piece=1, seed=8)
-        bench = ModemBench(tmp_path, load_profile("usr5637"), to_host, to_modem)
+    to_host = Trouble(lose=0.0005, garble=0.0002, piece=1, seed=7)
+    to_modem = Trouble(lose=0.0005, garble=0.0002, piece=1, seed=8)
+
+    def make_bench(self, tmp_path: Path) -> ModemBench:
+        bench = super().make_bench(tmp_path)
         bench.take_any_sound()
         return bench
