@@ -60,10 +60,13 @@ _SAME_DIALECT = {"mariadb": "mysql"}
 _RECYCLE_S = {"sqlite": 60}
 """A SQLite file that was replaced by a newer copy is noticed within a minute."""
 _RECYCLE_OTHERS_S = 1800
+_HELD = "ivrd_held"
 
 
-def recycle_s(engine: Engine) -> int:
+def recycle_s(engine: Engine) -> float:
     """Return for how many seconds a connection of an engine is used."""
+    if _HELD in engine.get_execution_options():
+        return float("inf")
     return _RECYCLE_S.get(engine.dialect.name, _RECYCLE_OTHERS_S)
 
 
@@ -124,6 +127,7 @@ def engine_from(
         raise ConfigError([Problem(what, key="url", expected=expected, rule="driver")]) from None
     _limit_statements(engine, time_limit_s)
     if held:
+        engine.update_execution_options(**{_HELD: True})
         for one in [engine.connect() for _ in range(connections)]:
             one.close()
     return engine
