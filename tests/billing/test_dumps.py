@@ -109,14 +109,17 @@ def test_each_caller_owes_what_was_worked_out(reader: BillingReader, expected: E
 def test_the_debtors_are_those_that_were_worked_out(
     reader: BillingReader, expected: Expected
 ) -> None:
-    told = [
+    assert debtors_told(reader) == expected.debtors
+
+
+def debtors_told(reader: BillingReader) -> list[list[object]]:
+    return [
         [
             one.owed.account_id, one.owed.amount_fen, one.owed.months, str(one.owed.due),
             list(one.phones), {True: "yes", False: "no", None: ""}[one.consent],
         ]
         for one in reader.debtors()
     ]  # fmt: skip
-    assert told == expected.debtors
 
 
 def test_calls_are_told_one_by_one(reader: BillingReader, expected: Expected) -> None:

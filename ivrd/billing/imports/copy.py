@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +49,7 @@ class Job:
     month: str | None = None
     where: Callable[[Source], Iterable[ColumnElement[bool]]] = lambda _: ()
     order: Callable[[Source], Iterable[Any]] = lambda _: ()
-    values: Mapping[str, object] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
     keep: Callable[[tuple[Any, ...]], bool] | None = None
     """Chooses among the rows where the source was not asked to."""
 
@@ -274,7 +274,7 @@ class Copy:
             if unpaid_alone and paid:
                 yield source.is_unpaid(paid)
 
-        values = MonthWriter(part.month)(month) if part.month else {}
+        values = dict(MonthWriter(part.month)(month)) if part.month else {}
         return Job(name, table, part, take, month, where, order, values)
 
     def _of_months(
