@@ -76,6 +76,8 @@ def measure(_: Path, accounts: int = ACCOUNTS, only: str = "", rounds: int = ROU
         if only.lower() not in f"{server}, {layout}".lower():
             continue
         with database(layout, accounts, months) as url:
+            if not rounds:  # the databases are only made
+                continue
             if url is None:
                 rows.append([f"{server}, {layout}", "not installed", *["-"] * 8])
                 continue
@@ -278,7 +280,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Lookups, beside the bare driver.")
     parser.add_argument("--accounts", type=int, default=ACCOUNTS)
     parser.add_argument("--only", default="", help="such as MariaDB, or narrow")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="0 only loads the data")
     told = parser.parse_args()
     sys.stdout.write(measure(Path(), told.accounts, told.only, told.rounds) + "\n")
     return 0

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from ivrd import resources
 from ivrd.api_settings import ApiTable, api_problems
 from ivrd.card import MAX_CHANNELS
+from ivrd.dunning.ages_settings import ArrearsTable
 from ivrd.errors import ConfigError, Problem, nearest
 from ivrd.import_settings import ImportTable, Mode, import_problems
 from ivrd.listen_address import ListenAddress
@@ -255,6 +256,7 @@ class Config(_Table):
     lines: list[LinesTable] = Field(default_factory=list)
     dial: Dial | None = None
     dunning: Dunning | None = None
+    arrears: ArrearsTable = ArrearsTable()  # type: ignore[call-arg]  # as above
     store: StoreTable = StoreTable()
     mqtt: Mqtt | None = None
     metrics: Metrics | None = None

@@ -1,4 +1,4 @@
-"""`ivrd report`: calls, campaigns, promises, the worklist, what calls brought, ages of arrears."""
+"""`ivrd report`: calls, campaigns, promises, the worklist, what calls brought, arrears by age."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.progress import Progress
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ivrd.billing.entities import OwedRow
 from ivrd.billing.mapping import load_mapping
@@ -23,7 +24,7 @@ from ivrd.cli.service import billing_reader
 from ivrd.cli.settings import settings
 from ivrd.config import Config
 from ivrd.dunning import reports
-from ivrd.dunning.ages import about_to_run_over, ages_by_days, ages_by_month
+from ivrd.dunning.ages import about_to_run_over, ages_by_days, ages_by_month, soonest_first
 from ivrd.dunning.ages_report import age_report, warning_report
 from ivrd.dunning.columns import NUMBERS, PERSONS
 from ivrd.dunning.effect import effect, note_payments, open_debts
@@ -156,14 +157,16 @@ def show_worklist(
 @report.command()
 @click.option("--by", type=click.Choice(["month", "days"]), default="month", show_default=True,
               help="By the month of the bill, or by days past due.")  # fmt: skip
-@click.option("--warn", "warn_days", type=click.IntRange(1, 366), metavar="DAYS",
+@click.option("--warn", "warn_days", type=click.IntRange(0, 366), metavar="[DAYS]",
+              is_flag=False, flag_value=0,
               help="List the accounts that run over a threshold by then (预警).")  # fmt: skip
 @report_options
 @click.pass_obj
-def ages(config_file: Path, by: str, warn_days: int | None, shown: Shown) -> None:
+def arrears(config_file: Path, by: str, warn_days: int | None, shown: Shown) -> None:
     """Sum up what is owed by age, product and customer group, as the billing data has it today.
 
-    The thresholds of --warn are those between the ages: 1, 2, 3 and 6 months, 1, 2 and 3 years.
+    --warn lists accounts by the thresholds and days of [arrears] in ivrd.toml: without them, those
+    between the ages (1, 2, 3 and 6 months, 1, 2 and 3 years) and 7 days.
     """
     config = settings(config_file)
     _has_arrears(config)
@@ -171,18 +174,28 @@ def ages(config_file: Path, by: str, warn_days: int | None, shown: Shown) -> Non
     with billing_reader(config) as billing:
         rows = _read(billing.owed_rows())
         if warn_days is not None:
-            warned = about_to_run_over(rows, today, within_days=warn_days)
-            told = warning_report(warned, config.zone)
+            warned = about_to_run_over(
+                rows, today, within_days=warn_days or config.arrears.warn_days,
+                thresholds=config.arrears.warn,
+            )  # fmt: skip
+            told = warning_report(soonest_first(warned), config.zone)
         else:
             table = ages_by_days(rows, today) if by == "days" else ages_by_month(rows, today)
             told = age_report(table, config.zone, by_days=by == "days")
-    show_report(told, shown, NUMBERS)
+        show_report(told, shown, NUMBERS)
 
 
 def _read(rows: Iterable[OwedRow]) -> Iterator[OwedRow]:
-    """Yield what is owed, with a bar on terminals: it may be millions of rows."""
-    with Progress(disable=not sys.stderr.isatty(), transient=True) as progress:
-        yield from progress.track(rows, description="Reading what is owed")
+    """Yield what is owed, counting on terminals: it may be millions of rows."""
+    with Progress(
+        TextColumn("Reading what is owed"), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=None)
+        for number, row in enumerate(rows, start=1):
+            if number % 1000 == 0:
+                bar.update(task, completed=number)
+            yield row
 
 
 @report.command("effect")

@@ -32,6 +32,7 @@ from ivrd.dunning.columns import (
     Private,
     Report,
     Row,
+    Said,
     word,
 )
 from ivrd.store.engine import Store
@@ -178,13 +179,19 @@ def print_report_json(report: Report) -> None:
     head = {"report": report.name, "title": report.title[0]}
     click.echo(f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rows": [', nl=False)
     for number, row in enumerate(report.rows):
-        named = {
-            column.name: plain(value, report) for column, value in
-            zip(report.columns, row, strict=True)
-        }  # fmt: skip
-        click.echo(f"{',' if number else ''}\n{json.dumps(named, ensure_ascii=False)}", nl=False)
-    remarks = [english for english, _ in report.remarks]
-    click.echo(f'\n], "remarks": {json.dumps(remarks, ensure_ascii=False)}}}')
+        told = json.dumps(_named(row, report), ensure_ascii=False)
+        click.echo(f"{',' if number else ''}\n{told}", nl=False)
+    rest: dict[str, Any] = {"remarks": [english for english, _ in report.remarks]}
+    totals = [_named(row, report) for row in report.totals]
+    if totals:
+        rest["totals"] = totals
+    click.echo(f"\n], {json.dumps(rest, ensure_ascii=False)[1:]}")
+
+
+def _named(row: Row, report: Report) -> dict[str, Any]:
+    return {
+        column.name: plain(value, report) for column, value in zip(report.columns, row, strict=True)
+    }
 
 
 def plain(value: Any, report: Report) -> Any:
@@ -195,7 +202,7 @@ def plain(value: Any, report: Report) -> Any:
         return round(value, 3)
     if value is None or isinstance(value, str | int | bool | list):
         return value
-    return str(value)
+    return None if isinstance(value, Said) else str(value)
 
 
 def print_report(report: Report, lang: Lang, limit: int = 0) -> None:
@@ -205,6 +212,7 @@ def print_report(report: Report, lang: Lang, limit: int = 0) -> None:
     fitted = report.for_width(width)
     found = iter(fitted.rows)
     shown = list(itertools.islice(found, limit)) if limit else list(found)
+    left = sum(1 for _ in found)  # sums are known when all is read
     if not shown:
         click.echo(f"{report.titled(lang)}: nothing")
     else:
@@ -213,10 +221,9 @@ def print_report(report: Report, lang: Lang, limit: int = 0) -> None:
             [
                 [cell(v, c, report, lang, short=width < ROOMY) for v, c in
                  zip(row, fitted.columns, strict=True)]
-                for row in shown
+                for row in itertools.chain(shown, fitted.totals)
             ],
         )  # fmt: skip
-    left = sum(1 for _ in found)
     if left:
         click.echo(f"{rows(left)} more: --limit 0 shows all, --csv and --xlsx write all", err=True)
     for remark in report.remarks:
@@ -229,6 +236,8 @@ def cell(value: Any, column: Column, report: Report, lang: Lang, *, short: bool)
     match column.kind:
         case _ if value is None:
             return None
+        case _ if isinstance(value, Said):
+            return value[lang == "zh"]
         case Kind.MONEY:
             return yuan(value)
         case Kind.PERCENT:

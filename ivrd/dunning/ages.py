@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import TypeAlias
 
 from ivrd.billing.entities import OwedRow
 
@@ -77,11 +80,28 @@ class Amount:
     accounts: int = 0
 
 
+class Every(Enum):
+    """Stands for all products, all groups or all ages, in a sum."""
+
+    EVERY = "every"
+
+
+EVERY = Every.EVERY
+
+Cell: TypeAlias = tuple[str | None, str | None, Age]
+Sum: TypeAlias = tuple[str | Every | None, str | Every | None, Age | Every]
+
+
 @dataclass(slots=True)
 class AgeTable:
-    """Arrears by product, customer group and age; None where the data names none."""
+    """Arrears by product, customer group and age; None where the data names none.
 
-    cells: dict[tuple[str | None, str | None, Age], Amount] = field(default_factory=dict)
+    `sums` are those of each age, product and group, and of all: an account that owes for two
+    products counts in each of them, and once in the sum.
+    """
+
+    cells: dict[Cell, Amount] = field(default_factory=dict)
+    sums: dict[Sum, Amount] = field(default_factory=dict)
 
     def total(
         self, age: Age | None = None, *, product: str | None = None, group: str | None = None
@@ -122,18 +142,21 @@ def _table(rows: Iterable[OwedRow], age_of: Callable[[OwedRow], Age]) -> AgeTabl
     """Sum the rows; those of one account come one after the other."""
     table = AgeTable()
     account: str | None = None
-    counted: set[tuple[str | None, str | None, Age]] = set()
+    counted: set[Sum] = set()
     for row in rows:
         owed = row.owed
         if owed.account_id != account:
             account, counted = owed.account_id, set()
-        key = (owed.product, owed.group, age_of(row))
-        cell = table.cells.setdefault(key, Amount())
-        cell.fen += owed.amount_fen
-        cell.bills += 1 if row.month else max(owed.months, 1)
-        if key not in counted:
-            counted.add(key)
-            cell.accounts += 1
+        bills = 1 if row.month else max(owed.months, 1)
+        product, group, age = key = owed.product, owed.group, age_of(row)
+        sums: tuple[Sum, ...] = ((EVERY, EVERY, age), (product, EVERY, EVERY),
+                                 (EVERY, group, EVERY), (EVERY, EVERY, EVERY))  # fmt: skip
+        own: list[tuple[Sum, Amount]] = [(key, table.cells.setdefault(key, Amount()))]
+        for one, amount in own + [(one, table.sums.setdefault(one, Amount())) for one in sums]:
+            amount.fen += owed.amount_fen
+            amount.bills += bills
+            amount.accounts += one not in counted
+            counted.add(one)
     return table
 
 
@@ -155,13 +178,13 @@ class Warned:
 def about_to_run_over(
     rows: Iterable[OwedRow], today: date, *, within_days: int,
     thresholds: Sequence[int] = THRESHOLDS,
-) -> list[Warned]:  # fmt: skip
-    """Return the accounts whose oldest debt runs over a threshold (预警) within some days.
+) -> Iterator[Warned]:  # fmt: skip
+    """Yield the accounts whose oldest debt runs over a threshold (预警) within some days.
 
-    `thresholds` are in months past due. The next to run over comes first; debts that have run
+    `thresholds` are in months past due. Accounts come as `rows` have them; debts that have run
     over the last threshold, or have no due date, are not there.
     """
-    found: list[Warned] = []
+    until = today + timedelta(days=within_days)
     for account in _accounts(rows):
         dated = [row.owed for row in account if row.owed.due and row.owed.amount_fen > 0]
         owes = sum(row.owed.amount_fen for row in account)
@@ -169,14 +192,34 @@ def about_to_run_over(
             continue
         oldest = min(dated, key=lambda owed: owed.due or today)
         due = oldest.due or today
-        for months in sorted(thresholds):
-            day = run_over(due, months)
-            if today < day:
-                if day <= today + timedelta(days=within_days):
-                    found.append(Warned(oldest.account_id, oldest.product, oldest.group, owes,
-                                        due, months, day))  # fmt: skip
-                break
-    return sorted(found, key=lambda warned: (warned.day, -warned.amount_fen, warned.account))
+        days = ((run_over(due, months), months) for months in sorted(thresholds))
+        day, months = next(((day, months) for day, months in days if today < day), (None, 0))
+        if day is not None and day <= until:
+            yield Warned(oldest.account_id, oldest.product, oldest.group, owes, due, months, day)
+
+
+def soonest_first(warned: Iterable[Warned]) -> Iterator[Warned]:
+    """Yield who runs over next first, the larger debt before the smaller.
+
+    They are sorted on the disk where memory would not do, in a file that nobody else sees.
+    """
+    with closing(sqlite3.connect("")) as aside:
+        aside.execute("CREATE TABLE warned (day, fen, account, product, grp, due, months)")
+        aside.executemany(
+            "INSERT INTO warned VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (one.day.isoformat(), one.amount_fen, one.account, one.product, one.group,
+                 one.due.isoformat(), one.months)
+                for one in warned
+            ),
+        )  # fmt: skip
+        for day, fen, account, product, group, due, months in aside.execute(
+            "SELECT * FROM warned ORDER BY day, fen DESC, account"
+        ):
+            yield Warned(
+                account, product, group, fen, date.fromisoformat(due), months,
+                date.fromisoformat(day),
+            )  # fmt: skip
 
 
 def _accounts(rows: Iterable[OwedRow]) -> Iterable[list[OwedRow]]:

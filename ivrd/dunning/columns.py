@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from enum import Enum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ivrd.linelog import masked
 
@@ -14,6 +14,13 @@ Lang: TypeAlias = Literal["en", "zh"]
 Row: TypeAlias = tuple[Any, ...]
 Words: TypeAlias = Mapping[str, tuple[str, str]]
 """What a coded value is called, in English and in Chinese."""
+
+
+class Said(NamedTuple):
+    """A text of ivrd's own in a row of sums, in each language; JSON has null there."""
+
+    en: str
+    zh: str
 
 
 class Kind(Enum):
@@ -76,6 +83,7 @@ class Report:
     """A table that is read once: `rows` stream from the store while its connection is open.
 
     Instants are shown in `zone`. `remarks` say, in each language, what the figures cannot tell.
+    `totals` are rows of sums, read after the others.
     """
 
     name: str
@@ -84,6 +92,7 @@ class Report:
     rows: Iterable[Row]
     zone: tzinfo
     remarks: tuple[tuple[str, str], ...] = ()
+    totals: Iterable[Row] = ()
 
     def titled(self, lang: Lang) -> str:
         """Return the title."""
@@ -110,6 +119,7 @@ class Report:
             self,
             columns=tuple(self.columns[i] for i in kept),
             rows=(tuple(row[i] for i in kept) for row in self.rows),
+            totals=(tuple(row[i] for i in kept) for row in self.totals),
         )
 
 

@@ -7,6 +7,7 @@ text that a spreadsheet would reckon with gets an apostrophe before it (OWASP, C
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import WorkbookAlreadySaved
 
-from ivrd.dunning.columns import Column, Kind, Lang, Report, Row, word
+from ivrd.dunning.columns import Column, Kind, Lang, Report, Row, Said, word
 
 MOST_ROWS = 1_048_576
 """Rows of one sheet, its heading included; the rest goes on to further sheets (ECMA-376)."""
@@ -49,6 +50,8 @@ def cell_value(value: Any, column: Column, report: Report, lang: Lang) -> Any:
     match column.kind:
         case _ if value is None:
             return None
+        case _ if isinstance(value, Said):
+            return value[lang == "zh"]
         case Kind.MONEY:
             return Decimal(value) / 100
         case Kind.PERCENT:
@@ -95,6 +98,8 @@ def write_csv(report: Report, stream: TextIO, lang: Lang) -> int:
     for row in report.rows:
         writer.writerow([_csv(cell) for cell in _cells(row, report, lang)])
         count += 1
+    for row in report.totals:
+        writer.writerow([_csv(cell) for cell in _cells(row, report, lang)])
     return count
 
 
@@ -134,19 +139,24 @@ def write_xlsx(report: Report, path: Path, lang: Lang) -> int:
 
 
 def _rows(book: Workbook, report: Report, lang: Lang) -> int:
-    """Write the rows, to as many sheets as they need; return how many."""
-    count = 0
+    """Write the rows, to as many sheets as they need; return how many, without the sums."""
     title = report.titled(lang)
     sheet = _sheet(book, report, lang, title)
     cells = _row_of(sheet, report)
-    for row in report.rows:
-        if count and count % (MOST_ROWS - 1) == 0:
-            sheet = _sheet(book, report, lang, f"{title} {1 + count // (MOST_ROWS - 1)}")
+    count = 0
+    every = itertools.chain(
+        zip(report.rows, itertools.repeat(False)), zip(report.totals, itertools.repeat(True))
+    )
+    for written, (row, is_sum) in enumerate(every):
+        if written and written % (MOST_ROWS - 1) == 0:
+            sheet = _sheet(book, report, lang, f"{title} {1 + written // (MOST_ROWS - 1)}")
             cells = _row_of(sheet, report)
         for cell, value in zip(cells, _cells(row, report, lang), strict=True):
+            if is_sum:
+                cell.font = Font(bold=True)
             _put(cell, value)
         sheet.append(cells)
-        count += 1
+        count += not is_sum
     return count
 
 

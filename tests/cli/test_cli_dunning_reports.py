@@ -7,8 +7,10 @@ import io
 import json
 import stat
 import subprocess
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
@@ -206,21 +208,85 @@ def test_a_folder_that_is_not_there_is_named(invoke: Invoke, config: Path) -> No
 
 
 def test_ages_of_arrears_add_up_to_what_is_owed(invoke: Invoke, config: Path) -> None:
-    by_month = told(invoke, config, "report", "ages")["rows"]
-    by_days = told(invoke, config, "report", "ages", "--by", "days")["rows"]
+    by_month = told(invoke, config, "report", "arrears")["rows"]
+    by_days = told(invoke, config, "report", "arrears", "--by", "days")["rows"]
     owed = sum(row["amount_fen"] for row in by_month)
     assert owed == sum(row["amount_fen"] for row in by_days) > 0
     assert sum(row["share"] for row in by_month) == pytest.approx(100, abs=0.1)
     assert {"this_month", "two_months"} <= {row["age"] for row in by_month}
-    chinese = invoke(config, "report", "ages", "--lang", "zh")
+    chinese = invoke(config, "report", "arrears", "--lang", "zh")
     assert "当月" in chinese.stdout
 
 
+def test_sums_of_arrears_are_told_apart_from_the_rows(invoke: Invoke, config: Path) -> None:
+    report = told(invoke, config, "report", "arrears")
+    rows, totals = report["rows"], report["totals"]
+    whole = totals[-1]
+    assert (whole["product"], whole["group"], whole["age"]) == (None, None, None)
+    assert whole["amount_fen"] == sum(row["amount_fen"] for row in rows)
+    by_age = {row["age"]: row["amount_fen"] for row in totals if row["age"]}
+    for age, fen in by_age.items():
+        assert fen == sum(row["amount_fen"] for row in rows if row["age"] == age)
+    shown = invoke(config, "report", "arrears", "--lang", "zh").stdout.splitlines()
+    assert shown[-1].split()[:3] == ["合计", "全部", "全部"]
+
+
+def test_arrears_open_as_a_spreadsheet_with_the_rows_of_the_report(
+    invoke: Invoke, config: Path, tmp_path: Path
+) -> None:
+    report = told(invoke, config, "report", "arrears", "--by", "days")
+    for lang, first, last in (("en", "product", "total"), ("zh", "产品", "合计")):
+        file = tmp_path / f"{lang}.xlsx"
+        made = invoke(
+            config, "report", "arrears", "--by", "days", "--xlsx", str(file), "--lang", lang
+        )
+        assert f"{len(report['rows']):,} rows" in made.stdout
+        with closing(load_workbook(file)) as book:
+            sheet: list[list[Any]] = [
+                [cell.value for cell in row] for row in book.worksheets[0].iter_rows()
+            ]
+            bold = [row[0].font.bold for row in book.worksheets[0].iter_rows()]
+        assert sheet[0][0] == first
+        assert sheet[-1][0] == last
+        assert len(sheet) == 1 + len(report["rows"]) + len(report["totals"])
+        assert bold == [True, *[False] * len(report["rows"]), *[True] * len(report["totals"])]
+        owed = [round(100 * row[5]) for row in sheet[1:]]
+        assert owed == [row["amount_fen"] for row in [*report["rows"], *report["totals"]]]
+
+
 def test_accounts_about_to_run_over_come_with_the_day(invoke: Invoke, config: Path) -> None:
-    rows = told(invoke, config, "report", "ages", "--warn", "40")["rows"]
+    report = told(invoke, config, "report", "arrears", "--warn", "40")
+    rows = report["rows"]
     assert rows
     assert [row["day"] for row in rows] == sorted(row["day"] for row in rows)
     assert all(row["months"] in {1, 2, 3, 6, 12, 24, 36} for row in rows)
+    assert report["totals"][-1]["amount_fen"] == sum(row["amount_fen"] for row in rows)
+
+
+def test_thresholds_and_days_of_warnings_are_those_of_the_settings(
+    invoke: Invoke, own_sample: Path
+) -> None:
+    text = own_sample.read_text(encoding="utf-8")
+    own_sample.write_text(f"{text}\n[arrears]\nwarn = [3, 12]\nwarn_days = 60\n", encoding="utf-8")
+    rows = told(invoke, own_sample, "report", "arrears", "--warn")["rows"]
+    assert rows
+    assert {row["months"] for row in rows} <= {3, 12}
+    assert rows == told(invoke, own_sample, "report", "arrears", "--warn", "60")["rows"]
+    file = own_sample.parent / "warned.csv"
+    assert invoke(own_sample, "report", "arrears", "--warn", "--csv", str(file)).exit_code == 0
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) > len(rows) + 1, "a heading, and sums"
+
+
+@pytest.mark.parametrize("warn", ["[]", "[6, 3]", "[3, 3]", "[0]", "[1.5]", '["3"]'])
+def test_thresholds_that_make_no_sense_are_refused_by_key(
+    warn: str, invoke: Invoke, own_sample: Path
+) -> None:
+    text = own_sample.read_text(encoding="utf-8")
+    own_sample.write_text(f"{text}\n[arrears]\nwarn = {warn}\n", encoding="utf-8")
+    result = invoke(own_sample, "report", "arrears", "--warn")
+    assert result.exit_code == 2
+    assert "arrears.warn" in result.stderr
 
 
 def test_json_of_an_empty_report_is_whole(invoke: Invoke, own_sample: Path) -> None:

@@ -23,6 +23,7 @@ from ivrd.dunning.ages import (
     ages_by_month,
     months_old,
     run_over,
+    soonest_first,
 )
 
 TODAY = date(2026, 11, 22)
@@ -140,7 +141,7 @@ def test_accounts_about_to_run_over_are_warned_of_soonest_first() -> None:
         owed("undated", 10, None),
         owed("refund", -10, date(2026, 10, 23)),
     ]  # fmt: skip
-    found = about_to_run_over(rows, TODAY, within_days=7)
+    found = list(soonest_first(about_to_run_over(rows, TODAY, within_days=7)))
     assert [(w.account, w.months, w.day, w.amount_fen) for w in found] == [
         ("sooner", 1, date(2026, 11, 24), 10),
         ("soon", 6, date(2026, 11, 25), 150),
