@@ -19,6 +19,9 @@ from ivrd.records import CallRecord, Role, Status
 
 VERSION = 1
 
+AT_ONCE_S = 0.001
+"""A change that is younger is now."""
+
 Payload: TypeAlias = dict[str, Any]
 
 _DUNNING = {"on": "dunning_started", "off": "dunning_stopped", "paused": "dunning_paused",
@@ -107,8 +110,9 @@ class LineStates:
         if found is None or found[0] != since_s:
             clock = self._daemon.clock
             # a change is told at once: it is now, unless it was before anybody listened
-            ago_s = clock.monotonic() - since_s
-            at = datetime.fromtimestamp(clock.now().timestamp() - ago_s, clock.now().tzinfo)
+            at, ago_s = clock.now(), clock.monotonic() - since_s
+            if ago_s > AT_ONCE_S:
+                at = datetime.fromtimestamp(at.timestamp() - ago_s, at.tzinfo)
             found = self._since[number] = (since_s, _iso(at))
         return found[1]
 

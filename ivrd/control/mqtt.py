@@ -63,6 +63,8 @@ class Bus:
         self.outbox = Outbox(table.events, self._more.set)
         self._courier = Courier(self._has_come)
         self._flying: dict[int, Item] = {}
+        self._sent_before = 0
+        self._silent_since_s = 0.0
         self.connected = False
         self.sent = 0
         self.connections = 0
@@ -178,6 +180,7 @@ class Bus:
         while True:
             await asyncio.sleep(SWEEP_S)
             self._sweep()
+            self._look_after_helper()
 
     async def _counting(self) -> None:
         while True:
@@ -296,16 +299,16 @@ class Bus:
         lost.add_done_callback(lambda _: self._more.set())
         until_s = math.inf
         try:
-            while not self._stopping.is_set() or len(self.outbox) or self._flying:
+            while not self._stopping.is_set() or (self._waiting and _now_s() < until_s):
                 if courier.lost.is_set():
                     raise BrokerAway(courier.why)
-                if self._stopping.is_set():
-                    until_s = min(until_s, _now_s() + FLUSH_S)
-                if _now_s() >= until_s:
-                    break
+                if self._stopping.is_set() and until_s == math.inf:
+                    until_s = _now_s() + FLUSH_S
+                    asyncio.get_running_loop().call_at(until_s, self._more.set)
                 self._more.clear()
                 self._send_some(courier)
-                await self._look_again(courier)
+                if self._waiting or not self._stopping.is_set():
+                    await self._more.wait()
             self._tell_status(courier, online=False, why="stopped")
             await courier.part()
         finally:
@@ -323,25 +326,25 @@ class Bus:
             else:
                 self._flying[number] = item
 
-    async def _look_again(self, courier: Courier) -> None:
-        """Wait until there is something to do; what is on its way has to arrive some time."""
-        before = self.sent
-        patience_s = None if not self._flying else ANSWER_S
-        if self._stopping.is_set():
-            patience_s = FLUSH_S
-        try:
-            async with asyncio.timeout(patience_s):
-                await self._more.wait()
-        except TimeoutError:
-            if self.sent == before and not self._stopping.is_set():
-                courier.hangs()
+    @property
+    def _waiting(self) -> int:
+        """Messages that the broker does not have yet."""
+        return len(self.outbox) + len(self._flying)
+
+    def _look_after_helper(self) -> None:
+        """End a helper that is silent: what is on its way arrives some time, or is told lost."""
+        if self.sent != self._sent_before or not self._flying:
+            self._sent_before, self._silent_since_s = self.sent, _now_s()
+        elif _now_s() - self._silent_since_s > ANSWER_S:
+            self._courier.hangs()
 
     def _has_come(self, numbers: Iterable[int]) -> None:
         """Forget what the broker has."""
         for number in numbers:
             if self._flying.pop(number, None) is not None:
                 self.sent += 1
-        self._more.set()
+        if len(self.outbox) or self._stopping.is_set():
+            self._more.set()
 
     def _tell_status(self, courier: Courier, *, online: bool, why: str = "") -> None:
         payload = bus_words.status(self._daemon, online=online, why=why)

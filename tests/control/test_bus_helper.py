@@ -1,0 +1,64 @@
+"""The process that speaks MQTT: one that ends, or hangs, is another's turn, and no call notices."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from ivrd.control import mqtt
+from ivrd.control.mqtt import Bus
+from tests.control.conftest import Running, until
+from tests.control.mosquitto import Mosquitto, retained
+from tests.control.test_bus import assert_as_the_daemon_is, settled
+
+
+def helper_of(bus: Bus) -> int:
+    """Return its process."""
+    process = bus._courier._process  # noqa: SLF001 - to end it
+    assert process is not None
+    return process.pid
+
+
+async def test_helper_that_is_killed_is_started_again_and_states_are_right(
+    broker: Mosquitto, running: Running
+) -> None:
+    daemon, bus = await running(broker.port)
+    await settled(bus)
+    first = helper_of(bus)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: not bus.connected)
+    daemon.set_enquiry([3], stopped=True)
+    await settled(bus)
+    assert helper_of(bus) != first
+    found = await retained(broker.port)
+    assert_as_the_daemon_is(found, daemon)
+    assert found["ivrd/ivrd/line/3"]["enquiry"] == "stopped"
+
+
+async def test_helper_that_hangs_is_ended_and_nothing_is_lost(
+    broker: Mosquitto, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "ANSWER_S", 1.0)
+    monkeypatch.setattr(mqtt, "SWEEP_S", 0.1)
+    daemon, bus = await running(broker.port)
+    await settled(bus)
+    first = helper_of(bus)
+    os.kill(first, signal.SIGSTOP)
+    daemon.set_enquiry([3], stopped=True)
+    await until(lambda: bus.connections == 2)
+    await settled(bus)
+    assert helper_of(bus) != first
+    assert (await retained(broker.port))["ivrd/ivrd/line/3"]["enquiry"] == "stopped"
+
+
+async def test_no_helper_is_left_when_the_bus_has_stopped(
+    broker: Mosquitto, running: Running
+) -> None:
+    _, bus = await running(broker.port)
+    await settled(bus)
+    pid = helper_of(bus)
+    await bus.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
