@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ivrd import resources
 from ivrd.billing.check import Check, check_billing
-from ivrd.billing.driver_errors import translated
 from ivrd.billing.draft.drafting import draft_mapping
 from ivrd.billing.draft.findings import Draft, Finding
 from ivrd.billing.draft.write import DECIDE, toml_of, value
+from ivrd.billing.driver_errors import translated
 from ivrd.billing.engine import engine_from
 from ivrd.billing.mapping import load_mapping
 from ivrd.cli.output import EXIT_NO, json_option, print_json, problem_json
@@ -26,6 +26,8 @@ from ivrd.cli.tables import print_table
 from ivrd.config import Config
 from ivrd.errors import BillingDown, ConfigError, MappingError, Problem
 from ivrd.speech.texts import load_texts
+
+_ITEM = "item_"
 
 LIMIT_S = 5.0
 """Seconds that a statement may take: nobody waits on the line."""
@@ -72,8 +74,8 @@ def init(
     holds no data of account holders. Read it, decide what it asks, then check it.
     """
     if output.exists() and not force:
-        raise ConfigError([Problem("is there already", file=output, expected="another --output, or --force",
-                                   rule="exists")])  # fmt: skip
+        raise ConfigError([Problem("is there already", file=output, rule="exists",
+                                   expected="another --output, or --force")])  # fmt: skip
     target = _target(ctx.obj, url, password_env, password_file)
     with _engine(target) as engine:
         draft = _drafted(engine, target, schema, output.stem)
@@ -135,7 +137,7 @@ def pointed(
 
 
 def _from_here(url: str) -> str:
-    """Return a URL whose SQLite file is taken from the folder of now, not from that of ivrd.toml."""
+    """Return a URL whose SQLite file is taken from the folder of now, not of ivrd.toml."""
     start = "sqlite:///"
     if not url.startswith(start) or url.startswith(start + "/"):
         return url
@@ -175,17 +177,22 @@ def _drafted(engine: Engine, target: Target, schema: str | None, name: str) -> D
 def _spoken(target: Target) -> set[str]:
     """Return the items that have a prompt in every language."""
     listed = [
-        {id_.removeprefix("item_") for id_ in load_texts(target.prompts / tag).texts if id_.startswith("item_")}
+        {
+            prompt.removeprefix(_ITEM)
+            for prompt in load_texts(target.prompts / tag).texts
+            if prompt.startswith(_ITEM)
+        }
         for tag in target.languages
-    ]  # fmt: skip
+    ]
     return set.intersection(*listed) if listed else set()
 
 
 def _nothing(engine: Engine, schema: str | None) -> Problem:
     where = f"schema {schema!r}" if schema else "this database"
+    who = f" for the account {engine.url.username}" if engine.url.username else ""
     return Problem(
         f"no table is to be seen in {where}; nothing was written", key="--url", rule="no-tables",
-        expected=f"another database, or --schema, or rights to read for the account {engine.url.username or ''}".rstrip(),
+        expected=f"another database, or --schema, or rights to read{who}",
     )  # fmt: skip
 
 

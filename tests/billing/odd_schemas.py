@@ -65,7 +65,7 @@ MONTHS = ("2026-06", "2026-07", "2026-08", "2026-09")
 
 
 def initials(tables: MetaData) -> Rows:
-    """Initials of pinyin; a table each month with items in fen, sums in yuan, days as numbers."""
+    """Make initials of pinyin; a table each month, items in fen, sums in yuan, days as numbers."""
     users = Table(
         "YHZL", tables, Column("YHBH", Integer, primary_key=True), Column("YHMC", String(40)),
         Column("DHHM", String(12)), Column("LXDH", String(20)), Column("HTH", String(20)),
@@ -99,13 +99,13 @@ def initials(tables: MetaData) -> Rows:
                 {"ZDBH": n, "YHBH": 20000 + n, "YZF": rent, "SHF": local, "CTF": toll,
                  "YHJE": off, "YSJE": _yuan(total), "SSJE": _yuan(total if paid else 0),
                  "JFBZ": "1" if paid else "0",
-                 "JZRQ": int(month.replace("-", "")) + 1 and int(f"{month[:4]}{int(month[5:]) + 1:02}20")}
+                 "JZRQ": int(f"{month[:4]}{int(month[5:]) + 1:02}20")}
             )  # fmt: skip
     return rows
 
 
 def classes(tables: MetaData) -> Rows:
-    """A vendor's classes in mixed case: a bill has lines, an account a person, a line a kind."""
+    """Make a vendor's classes in mixed case: a bill has lines, an account has a person."""
     person = Table(
         "Person", tables, Column("Id", Integer, primary_key=True), Column("FullName", String(40)),
         Column("MobileNumber", String(20)), Column("IdCardNo", String(18)),
@@ -139,7 +139,8 @@ def classes(tables: MetaData) -> Rows:
     made = made_line = 0
     for n in range(1, 31):
         rows[person].append({"Id": n, "FullName": f"P{n}", "MobileNumber": f"1370000{n:04}",
-                             "IdCardNo": "", "PreferredLanguage": "en" if n % 7 == 0 else "zh"})  # fmt: skip
+                             "IdCardNo": "",
+                             "PreferredLanguage": "zh" if n % 7 else "en"})  # fmt: skip
         key = f"5{n:07}"
         rows[account].append({"AccountNumber": key, "PersonId": n, "AccountStatus": "Active",
                               "ServiceClass": "Gold" if n % 4 else "Basic"})  # fmt: skip
@@ -152,8 +153,9 @@ def classes(tables: MetaData) -> Rows:
             rows[invoice].append(
                 {"InvoiceId": made, "AccountNumber": key, "BillingPeriod": start,
                  "AmountDue": total, "AmountPaid": total if paid else Decimal(0),
-                 "DueDate": start + timedelta(days=44), "PaymentStatus": "Paid" if paid else "Unpaid",
-                 "CreatedAt": datetime(start.year, start.month, 28, 3, 4, 5)}
+                 "DueDate": start + timedelta(days=44),
+                 "PaymentStatus": "Paid" if paid else "Unpaid",
+                 "CreatedAt": datetime.fromisoformat(f"{month}-28T03:04:05")}
             )  # fmt: skip
             for type_, amount in parts.items():
                 made_line += 1
@@ -167,7 +169,7 @@ def classes(tables: MetaData) -> Rows:
 
 
 def numbered(tables: MetaData) -> Rows:
-    """Names that say nothing, comments that say all, as a vendor's generator makes them."""
+    """Make names that say nothing, comments that say all, as a vendor's generator makes them."""
     users = Table(
         "T0101", tables, Column("F01", String(10), primary_key=True, comment="用户编号"),
         Column("F02", String(40), comment="户名"), Column("F03", String(20), comment="手机号码"),
@@ -178,7 +180,8 @@ def numbered(tables: MetaData) -> Rows:
         "T0201", tables, Column("F01", Integer, primary_key=True, comment="流水号"),
         Column("F02", String(10), comment="用户编号"), Column("F03", String(7), comment="账期"),
         Column("F04", Integer, comment="月租费(分)"), Column("F05", Integer, comment="市话费(分)"),
-        Column("F06", Integer, comment="数据费(分)"), Column("F07", Integer, comment="费用合计(分)"),
+        Column("F06", Integer, comment="数据费(分)"),
+        Column("F07", Integer, comment="费用合计(分)"),
         Column("F08", SmallInteger, comment="缴费标志：0-未缴，1-已缴"),
         Column("F09", String(10), comment="缴费期限"), Index("IX_T0201", "F02", "F03"),
         comment="月账单",

@@ -115,14 +115,16 @@ class _Fields:
     def __init__(self, at: Context, accounts: Accounts) -> None:
         self._at, self._accounts = at, accounts
         self._used: set[tuple[str, str]] = set()
+        self._single: set[str] = set()
+        """Joined tables whose rows belong to one account each."""
         self.phone: Col | None = None
         self._sources: list[tuple[str | None, Tab]] = [(None, accounts.table)]
 
     def fill(self) -> None:
         """Say each field that is found."""
         self._join()
-        self.phone = self._say_key("phone")
-        self._say_key("agreement")
+        self.phone = self._say_phone()
+        self._say_agreement()
         for role in ("password", "identity", "product", "group"):
             self._say_text(role)
         self._say_language()
@@ -164,6 +166,8 @@ class _Fields:
                 "an account without a row there counts, too",
             )
             self._sources.append((alias, other))
+            if table.once(link.column):
+                self._single.add(alias)
             have = {role: max(have[role], self._of(other, role)) for role in _BESIDES}
 
     def _of(self, table: Tab, role: str) -> float:
@@ -190,54 +194,55 @@ class _Fields:
         others = tuple(_named(one, name) for s, name, one in ranked[1:4] if s > score - 0.3)
         return score, alias, col, others
 
-    def _say_key(self, role: str) -> Col | None:
-        taken = self._take(role)
-        if taken is None or (role == "agreement" and self._weak_agreement(taken[0], taken[2])):
-            self._at.draft.say(f"account.{role}", None, "unknown", "no column looks like it")
+    def _say_phone(self) -> Col | None:
+        taken = self._take("phone")
+        if taken is None:
+            self._at.draft.say("account.phone", None, "unknown", "no column looks like it")
             return None
         score, alias, col, others = taken
-        if role == "agreement" and (made := self._made_agreement(col)):
-            why = "its parts are digits, which can be keyed, and are there once"
-            self._at.draft.say("account.agreement", {"concat": list(made)}, "guess", why)
-            return col
-        if role == "agreement" and not alias and not self._accounts.table.once(col.name):
-            self._at.draft.say(
-                f"account.{role}", None, "unknown", f"{col.name} is of several accounts"
-            )
-            return None
-        # an id that people know may be looked up by as well
-        if col.name != self._accounts.id.name or alias:
-            self._used.add((col.table, col.name))
+        self._used.add((col.table, col.name))
         said: Any = value_of(col.name, alias, **_key_more(col))
         why = "its name says so"
-        decide = ""
-        if role == "phone" and col.held:
+        if col.held:
             why += f"; {looks.phones(col):.0%} of the sampled values look like numbers"
-            area = self._area(col)
-            if area and not alias and not self._accounts.table.once(col.name):
-                said = {"concat": [area, col.name]}
-                why = "without the area code numbers would be there twice"
-            elif area:
-                decide = f'no area code in it; {area} may be: concat = ["{area}", "{col.name}"]'
+        decide = ""
+        area, table = self._area(col), self._accounts.table
+        if area and not alias and not table.once(col.name) and table.once(area, col.name):
+            said = {"concat": [area, col.name]}
+            why = "without the area code numbers would be there twice"
+        elif area:
+            decide = f'no area code in it; {area} may be: concat = ["{area}", "{col.name}"]'
         self._at.draft.say(
-            f"account.{role}", said, how_sure(score), why,
-            others=others, decide=decide,
-        )  # fmt: skip
+            "account.phone", said, how_sure(score), why, others=others, decide=decide
+        )
         return col
 
-    def _made_agreement(self, col: Col) -> tuple[str, ...] | None:
-        """Return a key of several columns of digits, where the best column has none to key."""
-        table = self._accounts.table
-        if not col.held or looks.share(col, str.isdigit) > 0.5:
-            return None
+    def _say_agreement(self) -> None:
+        """Say what people know beside their number: each once, of digits that can be keyed."""
+        draft, table = self._at.draft, self._accounts.table
+        able = [
+            one
+            for one in self._ranked("agreement")
+            if (one[1] in self._single if one[1] else table.once(one[2].name))
+            and looks.share(one[2], str.isdigit) != 0.0
+        ]
+        if able:
+            score, alias, col = able[0]
+            if col.name != self._accounts.id.name or alias:
+                self._used.add((col.table, col.name))
+            draft.say(
+                "account.agreement", value_of(col.name, alias, **_key_more(col)), how_sure(score),
+                "its name says so", others=tuple(_named(c, a) for _, a, c in able[1:3]),
+            )  # fmt: skip
+            return
         for key, once in table.keys:
             parts = [table.columns[name] for name in key]
             if once and 1 < len(key) <= 4 and all(looks.share(c, str.isdigit) > 0.9 for c in parts):
-                return key
-        return None
-
-    def _weak_agreement(self, score: float, col: Col) -> bool:
-        return score < 0.5 and col.name == self._accounts.id.name and self.phone is not None
+                told = "a key made of digits, which can be keyed"
+                if key != self._accounts.ids:
+                    draft.say("account.agreement", {"concat": list(key)}, "guess", told)
+                    return
+        draft.say("account.agreement", None, "unknown", "no column of digits looks like it")
 
     def _area(self, phone: Col) -> str | None:
         """Return the column of area codes beside a phone that has none itself."""

@@ -157,7 +157,7 @@ def _with_head(at: Context, plan: Plan, able: list[Shape]) -> float:
     return 0.5 + 0.3 * min(best[0], 2.0)
 
 
-def say_place(at: Context, key: str, tab: Tab, place: Place) -> None:
+def say_place(at: Context, key: str, place: Place) -> None:
     """Say account and month of [bill], [bill.head] or [details]."""
     draft = at.draft
     if place.join:
@@ -199,7 +199,8 @@ def say_counting(
             )
     elif not tab.once(*keys):
         at.draft.notes.append(
-            f"{tab.name} has several rows for one account and month: say in [{key}] where which of them counts"
+            f"{tab.name} has several rows for one account and month: say in [{key}] where"
+            " which of them counts"
         )
 
 
@@ -245,7 +246,7 @@ def _say_paid(at: Context, key: str, shape: Shape) -> None:
             _say_flag(at, key, col, flag, others)
             return
     base = draft.data().get("unit", "yuan")
-    if received is not None and shape.total is not None or received is not None and shape.amount:
+    if received is not None and (shape.total or shape.amount) is not None:
         said = {"amount": amount_value([(received, 1)], unit_beside(at, shape, received), base)}
         draft.say(f"{key}.paid", said, "guess", f"by what {received.name} has, beside the total")
     elif owed is not None:

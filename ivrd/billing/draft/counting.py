@@ -17,7 +17,7 @@ _PAST = ("销户", "拆", "注销", "作废", "离网", "停用", "搬离", "冲
 
 
 class Gone(NamedTuple):
-    """A condition that leaves the rows out that do not count; `kept` are the codes of the others."""
+    """A condition that leaves out rows that do not count; `kept` are the codes of the others."""
 
     column: str
     condition: Any

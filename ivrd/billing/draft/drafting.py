@@ -10,7 +10,7 @@ from ivrd.billing.draft.accounts import say_account
 from ivrd.billing.draft.bills import Plan, plans, say_counting, say_place, say_whole
 from ivrd.billing.draft.context import Context
 from ivrd.billing.draft.extras import say_arrears, say_details, say_ready
-from ivrd.billing.draft.findings import Draft
+from ivrd.billing.draft.findings import Draft, How
 from ivrd.billing.draft.items import Names, say_wide
 from ivrd.billing.draft.lexicon import lexicon
 from ivrd.billing.draft.links import Links
@@ -78,12 +78,15 @@ def _say_plan(at: Context, plan: Plan, spoken: Collection[str]) -> None:
     bill = plan.bill
     names = Names(draft, spoken)
     wide = bill.layout != "narrow"
-    draft.say("bill.layout", "wide" if wide else "narrow", "sure" if bill.sum or not wide else "guess",
-              "a column per item" if wide else "a row per item")  # fmt: skip
+    how: How = "sure" if bill.sum or not wide else "guess"
+    if wide:
+        draft.say("bill.layout", "wide", how, "a column per item")
+    else:
+        draft.say("bill.layout", "narrow", how, "a row per item")
     draft.say(
         "bill.table", bill.table.name, "sure" if plan.score > 3 else "guess", _why_bill(bill.table)
     )
-    say_place(at, "bill", bill.table, plan.place)
+    say_place(at, "bill", plan.place)
     if wide:
         say_counting(at, "bill", bill.table, plan.place)
         say_wide(at, bill, names)
@@ -129,7 +132,10 @@ def _say_nothing(at: Context) -> None:
     draft.say("bill.layout", None, "unknown", "no table with account, month and amounts was found")
     best = max(
         at.survey.tables.values(),
-        key=lambda tab: roles.table(tab, "account") + sum(roles.of(c, "phone") for c in roles.ranked(tab, "phone")[:1]),
+        key=lambda tab: (
+            roles.table(tab, "account")
+            + sum(roles.of(col, "phone") for col in roles.ranked(tab, "phone")[:1])
+        ),
         default=None,
     )  # fmt: skip
     phone = roles.best(best, "phone") if best else None

@@ -56,7 +56,7 @@ def say_ready(at: Context, plan: Plan) -> None:
 
 
 def _say_done(at: Context, tab: Tab, month: MonthAt) -> None:
-    """Say which state of a bill run means that it is done: that of the oldest, or what its code says."""
+    """Say which state of a bill run means that it is done: by its code, or as the oldest has it."""
     for col in [*at.roles.ranked(tab, "state"), *at.roles.ranked(tab, "paid")]:
         if not looks.few(col, 8) or col.kind == "bool" or col in month.columns:
             continue
@@ -74,10 +74,11 @@ def _say_done(at: Context, tab: Tab, month: MonthAt) -> None:
             done = [dated[0][1]] if dated else []
             why = "the oldest run has it"
         if done:
-            others = ", ".join(code for code in seen if code not in done)
+            left = ", ".join(code for code in seen if code not in done)
+            others = f" Others: {left}" if left else ""
             at.draft.say(
                 ("bill", "ready", "where", col.name), codes.codes_of(col, done), "guess", why,
-                decide="does it mean that the bills are final?" + (f" Others: {others}" if others else ""),
+                decide="does it mean that the bills are final?" + others,
             )  # fmt: skip
             return
 
@@ -116,7 +117,8 @@ def _say_calls(at: Context, plan: Plan, tab: Tab, base: Unit) -> None:
     seconds, number = roles.best(tab, "seconds"), roles.best(tab, "other_number")
     if place is None or charge is None or not began or seconds is None or number is None:
         draft.notes.append(
-            f"{tab.name} seems to hold calls, but not all of account, month, start, length and charge were found"
+            f"{tab.name} seems to hold calls, but not all of account, month, start, length and"
+            " charge were found"
         )
         return
     items = [f.key[2] for f in draft.findings if f.key[:2] == ("bill", "items")]
@@ -126,7 +128,7 @@ def _say_calls(at: Context, plan: Plan, tab: Tab, base: Unit) -> None:
         or items[:1]
     )
     draft.say("details.table", tab.name, "guess", "it has numbers called, starts and lengths")
-    say_place(at, "details", tab, place)
+    say_place(at, "details", place)
     for key, name in began.items():
         col = tab.columns[name]
         draft.say(

@@ -21,7 +21,10 @@ _MONTHS = (
 
 
 class Family(NamedTuple):
-    """A table, or those of one name with a month in it; `tables` is empty for a table alone, else oldest first."""
+    """A table, or those of one name with a month in it.
+
+    `tables` is empty for a table alone, else has those of all months, the oldest first.
+    """
 
     name: str
     newest: str

@@ -185,7 +185,8 @@ def _say_items(
         )
     if not shape.sum and shape.total is not None and len(shape.items) > 1:
         at.draft.notes.append(
-            f"{shape.total.name} is not the sum of the items in most rows: one is missing, or too many"
+            f"{shape.total.name} is not the sum of the items in most rows: one is missing, or"
+            " one is too many"
         )
 
 

@@ -120,11 +120,9 @@ class Links:
         lexicon = self._roles.lexicon
         mine, theirs = lexicon.words(own.name), lexicon.words(other.name)
         whole = lexicon.words(right.name.split("{")[0]) | theirs
-        return (
-            bool(mine)
-            and (mine == theirs or mine == whole or (mine - {"id"} == whole - {"id", "info"}))
-            and mine != {"id"}
-        )
+        if not mine or mine == {"id"}:
+            return False
+        return mine in (theirs, whole) or mine - {"id"} == whole - {"id", "info"}
 
 
 def _same(left: Tab, right: Tab, name: str) -> bool:

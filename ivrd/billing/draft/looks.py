@@ -110,7 +110,7 @@ def is_iso(col: Col) -> bool:
 
 def money(value: object) -> Decimal | None:
     """Return a value as a number, None where it is none."""
-    if value is None or isinstance(value, bool) or isinstance(value, date):
+    if value is None or isinstance(value, bool | date):
         return None
     try:
         found = Decimal(repr(value) if isinstance(value, float) else str(value).strip())
@@ -142,7 +142,7 @@ def decimals(col: Col) -> int:
 
 
 def padded(col: Col) -> int | None:
-    """Return the length to which all texts of a column are filled with blanks, None if they are not."""
+    """Return the length to which texts are filled with blanks, None where they are not."""
     texts = [value for value in col.values if isinstance(value, str)]
     lengths = {len(text) for text in texts}
     if len(lengths) == 1 and any(text.endswith(" ") and text.strip() for text in texts):

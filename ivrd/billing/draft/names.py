@@ -1,4 +1,4 @@
-"""Names of tables and columns taken apart: ``TB_CustNo``, ``YHBH``, ``dianhuahaoma``, ``用户编号``."""
+"""Names of tables and columns taken apart: ``TB_CustNo``, ``YHBH``, ``dianhua``, ``用户编号``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def split(name: str) -> list[str]:
 
 
 class Reading(NamedTuple):
-    """One way to understand a name: the words in it, how likely, and how many pieces are not known."""
+    """One way to understand a name: its words, how likely, and how many pieces are not known."""
 
     words: tuple[str, ...]
     sure: float

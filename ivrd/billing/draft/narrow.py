@@ -105,7 +105,7 @@ def _say_head(
     assert head is not None and place is not None and head.total is not None  # noqa: S101, PT018 - asked before
     draft.say("bill.head.table", head.table.name, "sure" if proof else "guess",
               "its totals are what the items make" if proof else "a row per bill")  # fmt: skip
-    say_place(at, "bill.head", head.table, place)
+    say_place(at, "bill.head", place)
     join = plan.place.join
     same = join is not None and join[1].table == head.table.name
     joined = ("bill", "join", join[0]) if join and same else ()
@@ -122,7 +122,7 @@ def _say_head(
 
 
 def _say_codes(at: Context, shape: Shape, code: Col, names: Names) -> None:
-    """Say the items, each with its codes; what is not known goes under one of its own, or the rest."""
+    """Say the items, each with its codes; what is not known is one of its own, or the rest."""
     listed, source = named_codes(at, shape.table, code)
     lexicon = at.roles.lexicon
     grouped: dict[str, list[str]] = {}

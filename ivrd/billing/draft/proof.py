@@ -1,4 +1,4 @@
-"""Items held against the totals of their bills: the unit of each, which rows count, which are off."""
+"""Items held against the totals of their bills: their unit, which rows count, with what sign."""
 
 from __future__ import annotations
 

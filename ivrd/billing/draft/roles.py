@@ -54,8 +54,9 @@ class Roles:
         """Return how well a column does for a role."""
         key = (col.table, col.name, role)
         if key not in self._known:
-            weigh = _WEIGH.get(role, _any)
-            self._known[key] = min(max(weigh(col, self.name(col, role)), 0.0), 1.0)
+            said = self.name(col, role)
+            weighed = _WEIGH[role](col, said) if role in _WEIGH else said
+            self._known[key] = min(max(weighed, 0.0), 1.0)
         return self._known[key]
 
     def best(self, tab: Tab, role: str, besides: Mapping[str, object] | None = None) -> Col | None:
@@ -74,10 +75,6 @@ class Roles:
         return self._said(
             self.lexicon.tables[kind], plain, _OF_COMMENT.split(tab.comment, maxsplit=1)[0]
         )
-
-
-def _any(col: Col, said: float) -> float:
-    return said
 
 
 def _phone(col: Col, said: float) -> float:

@@ -129,7 +129,7 @@ def _part(
             if wrong > allowed:
                 return 0.0
     # one part that is always the total alone says nothing of the others
-    return (len(rows) - wrong) / len(rows) if telling or len(chosen) == 1 else 0.0
+    return (len(rows) - wrong) / len(rows) if telling else 0.0
 
 
 class Unitary(NamedTuple):

@@ -228,10 +228,7 @@ class Survey:
         names = [name for name, one in tab.columns.items() if one.kind != "other"]
         if not names:
             return
-        if tab.monthly:
-            rows = self._of_months(tab, names)
-        else:
-            rows = self._of_ends(tab, names)
+        rows = self._of_months(tab, names) if tab.monthly else self._of_ends(tab, names)
         if rows is None:
             self.silent.append(tab.real)
             return

@@ -41,8 +41,8 @@ def _lines(draft: Draft) -> Iterator[str]:
 
 def _lacking(draft: Draft) -> Iterator[str]:
     yield "#"
-    yield "# This is not whole: what a mapping must have was not found. Fill it in by hand, as in the"
-    yield "# ready mappings in ivrd/billing/profiles/. The database has these tables:"
+    yield "# This is not whole: what a mapping must have was not found. Fill it in by hand, as"
+    yield "# the ready mappings do in ivrd/billing/profiles/. The database has these tables:"
     for name in draft.tables:
         yield f"#   {_one_line(name)}"
     if draft.seen > len(draft.tables):
