@@ -202,7 +202,7 @@ def plain(value: Any, report: Report) -> Any:
         return round(value, 3)
     if value is None or isinstance(value, str | int | bool | list):
         return value
-    return None if isinstance(value, Said) else str(value)
+    return value.number if isinstance(value, Said) else str(value)
 
 
 def print_report(report: Report, lang: Lang, limit: int = 0) -> None:

@@ -107,7 +107,7 @@ def warning_report(warned: Iterable[Warned], zone: tzinfo) -> Report:
     def totals() -> Iterator[Row]:
         for months in sorted(sums, key=lambda key: key or sys.maxsize):
             count, fen = sums[months]
-            accounts = Said(f"{count:,} account{'' if count == 1 else 's'}", f"{count:,} 户")
+            accounts = Said(f"{count:,} account{'' if count == 1 else 's'}", f"{count:,} 户", count)
             name = TOTAL if months is None else ALL
             yield name, ALL if months is None else months, accounts, ALL, ALL, fen, None
 

@@ -17,10 +17,11 @@ Words: TypeAlias = Mapping[str, tuple[str, str]]
 
 
 class Said(NamedTuple):
-    """A text of ivrd's own in a row of sums, in each language; JSON has null there."""
+    """A text of ivrd's own in a row of sums, in each language; JSON has its number, or null."""
 
     en: str
     zh: str
+    number: int | None = None
 
 
 class Kind(Enum):

@@ -261,6 +261,7 @@ def test_accounts_about_to_run_over_come_with_the_day(invoke: Invoke, config: Pa
     assert [row["day"] for row in rows] == sorted(row["day"] for row in rows)
     assert all(row["months"] in {1, 2, 3, 6, 12, 24, 36} for row in rows)
     assert report["totals"][-1]["amount_fen"] == sum(row["amount_fen"] for row in rows)
+    assert report["totals"][-1]["account"] == len(rows)
 
 
 def test_thresholds_and_days_of_warnings_are_those_of_the_settings(
