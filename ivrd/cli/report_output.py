@@ -237,7 +237,7 @@ def cell(value: Any, column: Column, report: Report, lang: Lang, *, short: bool)
         case _ if value is None:
             return None
         case _ if isinstance(value, Said):
-            return value[lang == "zh"]
+            return value.zh if lang == "zh" else value.en
         case Kind.MONEY:
             return yuan(value)
         case Kind.PERCENT:

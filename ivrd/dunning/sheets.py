@@ -51,7 +51,7 @@ def cell_value(value: Any, column: Column, report: Report, lang: Lang) -> Any:
         case _ if value is None:
             return None
         case _ if isinstance(value, Said):
-            return value[lang == "zh"]
+            return value.zh if lang == "zh" else value.en
         case Kind.MONEY:
             return Decimal(value) / 100
         case Kind.PERCENT:
