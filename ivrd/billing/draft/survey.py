@@ -37,6 +37,9 @@ Kind: TypeAlias = Literal["integer", "decimal", "text", "date", "datetime", "tim
 HALF = 150
 """Rows from each end of a table."""
 
+_FEW = 50
+"""Rows among which anything may be there once by chance."""
+
 _MONTHS_TRIED = 3
 _MOST_CODES = 5000
 _MOST_FOUND = 1000
@@ -120,6 +123,9 @@ class Tab:
         """Return whether values are there once, by an index or as far as the sample tells."""
         if self.unique(*names):
             return True
+        parts = any(once and set(names) < set(key) for key, once in self.keys)
+        if parts and self.rows < _FEW:
+            return False  # it takes more to tell rows apart, or there would be no such key
         rows = self.sampled(*names)
         full = [row for row in rows if None not in row]
         return bool(full) and len(set(full)) == len(full)
