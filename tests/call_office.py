@@ -121,12 +121,15 @@ class ActionsMeeting:
         database = self._reader.database
         # only what never answers is waited for in vain; the others may meet a busy machine
         limit_s = _LIMIT_S if what in {"slow", "locked"} else _PATIENT_S
-        good, database.engine = database.engine, _engine(file, limit_s)
+        good = database.engine
+        good.dispose()  # and with it the connections that the database keeps
+        database.engine = _engine(file, limit_s)
         try:
             yield
         finally:
             database.engine.dispose()
             database.engine = good
+            good.dispose()
 
 
 def _engine(file: Path, limit_s: float) -> Engine:
