@@ -5,11 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# what `make run` starts: telecom (here), or mobile, water, property, list (in folders of their own)
+PROFILE ?=
+SAMPLE = $(if $(filter-out telecom,$(PROFILE)),var/$(PROFILE),.)
+
 .PHONY: run asterisk test check bench bench-asterisk soak prompts wheel clean
 
 run: $(READY)  ## the daemon on the software card with sample data, shown live
-	@$(BIN)/ivrd sample-data --keep
-	@$(BIN)/ivrd run --watch
+	@$(BIN)/ivrd sample-data --keep $(if $(PROFILE),--profile '$(PROFILE)') '$(SAMPLE)'
+	@$(BIN)/ivrd --config '$(SAMPLE)/ivrd.toml' run --watch
 
 asterisk: $(READY)  ## a private Asterisk and ivrd on it, for a softphone; first tests/real/setup
 	@$(BIN)/python -m tests.asterisk_at_hand
@@ -34,7 +38,7 @@ soak: $(READY)  ## a dunning node killed 200 times, then Asterisk under calls: n
 	$(BIN)/python -m bench.asterisk.soak
 
 prompts: $(READY)  ## synthesise the voice files that are missing; needs espeak-ng
-	$(BIN)/ivrd prompts make
+	for trade in voice_prompts/trades/*/; do $(BIN)/ivrd prompts make --trade "$$trade"; done
 
 wheel: $(READY)
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

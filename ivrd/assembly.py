@@ -32,6 +32,7 @@ from ivrd.flow.spec import Flow
 from ivrd.own_store import open_own_store
 from ivrd.prompts import Voices
 from ivrd.service import Actions, Service
+from ivrd.speech.trades import trades_with
 from ivrd.stand_alone import check_data, open_data, read_mapping, unfit_data
 from ivrd.store.engine import Store
 from ivrd.store.lockout import StoreLockout
@@ -238,7 +239,9 @@ def _proved(
 def load_voices(config: Config, mapping: BillingMapping) -> Voices:
     """Load the voice files of all enabled languages. Raises `PromptError`."""
     try:
-        voices = Voices(config.prompts, config.node.languages, config.flows / "sentences.toml")
+        voices = Voices(
+            config.prompts, config.node.languages, config.flows / "sentences.toml", config.trade
+        )
     except PromptError as error:
         raise PromptError([_placed(config, problem) for problem in error.problems]) from None
     problems = unnamed_items(config, mapping, voices)
@@ -252,7 +255,7 @@ def unnamed_items(config: Config, mapping: BillingMapping, voices: Voices) -> li
     return [
         Problem(
             f"item {code!r} has no prompt in {lang}", file=config.mapping, rule="item",
-            expected=f"a prompt item_{code}", nearest=nearest(code, voices.items(lang)),
+            expected=_item_prompt(config, lang, code), nearest=nearest(code, voices.items(lang)),
         )
         for lang in voices.languages
         for code in item_codes(mapping)
@@ -260,11 +263,18 @@ def unnamed_items(config: Config, mapping: BillingMapping, voices: Voices) -> li
     ]  # fmt: skip
 
 
+def _item_prompt(config: Config, lang: str, code: str) -> str:
+    prompt = f"item_{code}"
+    there = [f'node.trade = "{name}"' for name in trades_with(config.prompts, lang, prompt)]
+    return " or ".join([f"a prompt {prompt}", *there])
+
+
 def _placed(config: Config, problem: Problem) -> Problem:
-    """Name the place in ivrd.toml of a language that ivrd does not speak."""
-    if problem.rule != "language-unknown":
+    """Name the place in ivrd.toml of a language or a trade that ivrd does not speak."""
+    keys = {"language-unknown": "node.languages", "trade-unknown": "node.trade"}
+    if problem.rule not in keys:
         return problem
-    return replace(problem, file=config.path, key="node.languages")
+    return replace(problem, file=config.path, key=keys[problem.rule])
 
 
 def item_codes(mapping: BillingMapping) -> list[str]:

@@ -21,6 +21,7 @@ from ivrd.errors import ConfigError, Problem, nearest
 from ivrd.import_settings import ImportTable, Mode, import_problems
 from ivrd.listen_address import ListenAddress
 from ivrd.records import Role
+from ivrd.speech.trades import TRADES
 from ivrd.toml_file import TomlFile
 from ivrd.toml_model import problems_of
 
@@ -79,13 +80,17 @@ class _Table(BaseModel):
 
 
 class Node(_Table):
-    """[node]: this daemon."""
+    """[node]: this daemon.
+
+    `trade` is whose words it speaks: the name of a ready one, or a folder, which has a "/" in it.
+    """
 
     name: str = Field("ivrd", pattern=r"^[\w.-]{1,64}$")
     zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
     country_code: str = Field("86", pattern=r"^\d{1,3}$")
     area_code: str = Field("", pattern=r"^\d{0,4}$")
     languages: list[str] = Field(["zh-CN"], min_length=1)
+    trade: str | None = Field(None, min_length=1)
     data: Path = Path("var")
 
 
@@ -297,6 +302,14 @@ class Config(_Table):
     def prompts(self) -> Path:
         """Folder of the voice files."""
         return self._at(self.places.prompts) if self.places.prompts else resources.PROMPTS
+
+    @property
+    def trade(self) -> Path | None:
+        """Folder of the trade's own words; None for the telephone's."""
+        named = self.node.trade
+        if named is None:
+            return None
+        return self._at(Path(named)) if "/" in named else self.prompts / TRADES / named
 
     @property
     def flow_file(self) -> Path:

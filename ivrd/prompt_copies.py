@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ivrd.errors import Problem, PromptError
 from ivrd.prompts import AUDIO
-from ivrd.speech.texts import load_texts
+from ivrd.speech.trades import TRADES, layers
 
 
 @dataclass
@@ -22,13 +22,15 @@ class Copied:
     same: list[str] = field(default_factory=list)
 
 
-def copy_prompts(root: Path, languages: Sequence[str], target: Path) -> Copied:
-    """Copy the voice files of `languages` from `root` to `target`, into the same tree.
+def copy_prompts(
+    root: Path, languages: Sequence[str], target: Path, trade: Path | None = None
+) -> Copied:
+    """Copy the voice files of `languages`, and a trade's, from `root` to `target`: the same tree.
 
     Everybody may read the copies. Each is whole at every moment, for it may be played just now;
     nothing is taken away. Raises `PromptError`, before anything is copied, for what cannot be.
     """
-    files = _files(root, languages, target)
+    files = _files(root, languages, target, trade)
     copied = Copied()
     for name, file in files.items():
         copy = target / name
@@ -47,19 +49,27 @@ def copy_prompts(root: Path, languages: Sequence[str], target: Path) -> Copied:
     return copied
 
 
-def _files(root: Path, languages: Sequence[str], target: Path) -> dict[str, Path]:
+def _files(
+    root: Path, languages: Sequence[str], target: Path, trade: Path | None
+) -> dict[str, Path]:
     """Return every voice file by its name in the tree."""
     here = root.resolve()
     if target.resolve() == here or here in target.resolve().parents:
         raise PromptError([Problem("is where the voice files come from", file=target,
                                    expected="another folder", rule="deploy")])  # fmt: skip
+    trade = trade.resolve() if trade is not None else None
+    if trade is not None and here not in trade.parents:
+        # the exchange is told of one folder, and finds everything below it
+        raise PromptError([Problem("is not in the folder of the voice files", file=trade,
+                                   expected=f"{root / TRADES / trade.name}, as node.trade = "
+                                   f'"{trade.name}"', rule="deploy")])  # fmt: skip
     problems: list[Problem] = []
     files: dict[str, Path] = {}
-    for lang in languages:
-        listed = load_texts(root / lang)
-        problems += listed.problems
-        for id_ in listed.texts:
-            name = f"{lang}/{AUDIO}/{id_}.wav"
+    for layer in (layer for lang in languages for layer in layers(here, lang, trade)):
+        problems += [problem for problem in layer.listed.problems if problem not in problems]
+        folder = layer.folder.relative_to(here) / AUDIO
+        for id_ in layer.listed.texts:
+            name = (folder / f"{id_}.wav").as_posix()
             files[name] = root / name
             if not files[name].is_file():
                 problems.append(Problem("no such voice file", file=files[name],

@@ -5,6 +5,8 @@ A language's folder ``voice_prompts/<tag>/`` holds
 - ``prompts.toml``: the text list, what a person reads aloud (`ivrd.speech.texts`);
 - ``sentences.toml``: what each sentence is made of (`ivrd.speech.templates`);
 - ``audio/<id>.wav``: one file a prompt, 8 kHz, mono, 16-bit linear PCM.
+
+A trade's folder has some of the same, which goes over it (`ivrd.speech.trades`).
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from ivrd.errors import Problem, PromptError, SpeechError, nearest
 from ivrd.speech import GRAMMARS
 from ivrd.speech.grammar import Speaker, speaker
 from ivrd.speech.templates import Field, Group, Template, load_declared, load_templates
-from ivrd.speech.texts import TEXT_LIST, Text, TextList, load_texts
+from ivrd.speech.texts import TEXT_LIST, Text, TextList
+from ivrd.speech.trades import layers, trade_templates
 
 AUDIO = "audio"
 
@@ -61,14 +64,21 @@ class Voices:
 
     Loading reads the text files and the WAV headers. Raises `PromptError` with all that is
     missing or wrong, so that no call can come upon it; `check_prompts` looks into the audio too.
+    `trade` is the folder of the trade's own words; without one, the telephone's are spoken.
     """
 
-    def __init__(self, root: Path, languages: Sequence[str], sentences_file: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        languages: Sequence[str],
+        sentences_file: Path,
+        trade: Path | None = None,
+    ) -> None:
         declared = load_declared(sentences_file)
         problems: list[Problem] = []
         self._languages: dict[str, _Language] = {}
         for tag in languages:
-            folder = _Folder(root, tag, declared)
+            folder = _Folder(root, tag, declared, trade)
             problems += [problem for problem in folder.problems if problem not in problems]
             if not problems:
                 self._languages[tag] = _compiled(folder)
@@ -136,14 +146,17 @@ class Voices:
 
 
 class _Folder:
-    """A language's folder as it was read, with all that is wrong in it."""
+    """A language's folder as it was read, the trade's over it, with all that is wrong in them."""
 
-    def __init__(self, root: Path, tag: str, declared: Mapping[str, Set[str]]) -> None:
+    def __init__(
+        self, root: Path, tag: str, declared: Mapping[str, Set[str]], trade: Path | None
+    ) -> None:
         self.tag = tag
         self.prompts: dict[str, Prompt] = {}
         self.templates: dict[str, Template] = {}
-        self.texts: Mapping[str, Text] = {}
-        self.audio = root / tag / AUDIO
+        self.texts: dict[str, Text] = {}
+        self.files: list[tuple[Path, Set[str]]] = []
+        """Every folder of voice files, and the ids that may be in it."""
         if tag not in GRAMMARS:
             what = f"no grammar for language {tag!r}"
             expected = "one of " + ", ".join(GRAMMARS)
@@ -155,19 +168,31 @@ class _Folder:
         if not (root / tag).is_dir():
             self.problems = [_no_folder(root, tag)]
             return
-        listed = load_texts(root / tag)
+        base, *over = layers(root, tag, trade)
+        listed = base.listed
         self.problems = list(listed.problems)
         if listed.toml is None or not listed.texts:
             return
-        self.texts = listed.texts
+        self.texts |= listed.texts
         self.problems += _unspoken(listed, GRAMMARS[tag].ids)
         self.templates, wrong = load_templates(root / tag, declared, listed.texts.keys())
         self.problems += wrong
-        if not any(self.audio.glob("*.wav")):
-            self.problems.append(_no_audio(self.audio, len(listed.texts)))
+        for layer in over:
+            self.problems += layer.listed.problems
+            self.texts |= layer.listed.texts
+            own, wrong = trade_templates(layer.folder, declared, self.texts.keys())
+            self.templates |= own
+            self.problems += wrong
+        for layer in (base, *over):
+            self._read_audio(layer.folder / AUDIO, layer.listed.texts)
+
+    def _read_audio(self, audio: Path, texts: Mapping[str, Text]) -> None:
+        self.files.append((audio, texts.keys()))
+        if texts and not any(audio.glob("*.wav")):
+            self.problems.append(_no_audio(audio, len(texts)))
             return
-        for id_, text in listed.texts.items():
-            path = self.audio / f"{id_}.wav"
+        for id_, text in texts.items():
+            path = audio / f"{id_}.wav"
             header = _samples(path)
             if isinstance(header, int):
                 self.prompts[id_] = Prompt(id_, text.text, path, header)
@@ -305,8 +330,10 @@ def speech_level(samples: Sequence[int]) -> float | None:
     return 10 * math.log10(total / count / _FULL_SCALE**2) if count else None
 
 
-def check_prompts(root: Path, languages: Iterable[str], sentences_file: Path) -> list[Problem]:
-    """Return all that is wrong with the prompts and sentences of `languages`.
+def check_prompts(
+    root: Path, languages: Iterable[str], sentences_file: Path, trade: Path | None = None
+) -> list[Problem]:
+    """Return all that is wrong with the prompts and sentences of `languages`, and of a trade's.
 
     Besides what `Voices` refuses: files that no text list names, and audio that is clipped,
     silent, too loud or too quiet.
@@ -317,7 +344,7 @@ def check_prompts(root: Path, languages: Iterable[str], sentences_file: Path) ->
         return list(exc.problems)
     problems: list[Problem] = []
     for tag in languages:
-        folder = _Folder(root, tag, declared)
+        folder = _Folder(root, tag, declared, trade)
         problems += [problem for problem in folder.problems if problem not in problems]
         problems += _unlisted(folder)
         for id_, prompt in folder.prompts.items():
@@ -327,13 +354,14 @@ def check_prompts(root: Path, languages: Iterable[str], sentences_file: Path) ->
 
 
 def _unlisted(folder: _Folder) -> Iterator[Problem]:
-    if not folder.texts or not folder.audio.is_dir():
-        return
-    for path in sorted(folder.audio.iterdir()):
-        if path.suffix != ".wav" or path.stem not in folder.texts:
-            near = nearest(path.stem, folder.texts)
-            what = "not a prompt of the text list"
-            yield Problem(what, file=path, nearest=near, rule="prompt-unlisted")
+    for audio, ids in folder.files:
+        if not ids or not audio.is_dir():
+            continue
+        for path in sorted(audio.iterdir()):
+            if path.suffix != ".wav" or path.stem not in ids:
+                near = nearest(path.stem, ids)
+                what = "not a prompt of the text list"
+                yield Problem(what, file=path, nearest=near, rule="prompt-unlisted")
 
 
 def _audio_problems(prompt: Prompt) -> Iterator[Problem]:

@@ -26,7 +26,8 @@ from pypinyin import Style, lazy_pinyin
 from ivrd.commands import SAMPLE_RATE
 from ivrd.errors import Problem, PromptError, nearest
 from ivrd.prompts import AUDIO, LEVEL_DBFS, speech_level
-from ivrd.speech.texts import Text, TextList, Voice, load_texts
+from ivrd.speech.texts import Text, TextList, Voice
+from ivrd.speech.trades import Layer, layers
 from ivrd.synthesised import PEAK_DBFS, RECORD, digest_of, read_record, source_of
 
 with warnings.catch_warnings():  # pydub looks for ffmpeg, which WAV does not need
@@ -47,7 +48,10 @@ Progress: TypeAlias = Callable[[str, str, str], None]
 
 @dataclass
 class Report:
-    """What `make_prompts` did, by language and prompt: ``"zh-CN/welcome"``."""
+    """What `make_prompts` did, by language and prompt: ``"zh-CN/welcome"``.
+
+    Prompts of a trade have its name before: ``"water/zh-CN/trade_bill"``.
+    """
 
     made: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -59,6 +63,7 @@ def make_prompts(
     root: Path,
     languages: Iterable[str],
     *,
+    trade: Path | None = None,
     only_missing: bool = False,
     force: bool = False,
     progress: Progress = lambda _lang, _prompt, _what: None,
@@ -68,19 +73,25 @@ def make_prompts(
     `only_missing` leaves every file that exists; `force` makes all anew, recordings by people
     included. Raises `PromptError` where a list is wrong or espeak-ng cannot speak it.
     """
-    lists = {tag: load_texts(root / tag) for tag in languages}
-    problems = [problem for listed in lists.values() for problem in listed.problems]
+    todo = [
+        (tag if layer.folder.parent != trade else f"{trade.name}/{tag}", layer)
+        for tag in languages
+        for layer in layers(root, tag, trade)
+    ]
+    problems: list[Problem] = []
+    for _, layer in todo:
+        problems += [problem for problem in layer.listed.problems if problem not in problems]
     if shutil.which("espeak-ng") is None:
         problems.append(Problem("espeak-ng is not installed", rule="synthesis"))
     else:
-        problems += _voice_problems(lists.values())
+        problems += _voice_problems(
+            layer.listed for _, layer in todo if layer.folder.parent != trade
+        )
     if problems:
         raise PromptError(problems)
     report = Report()
-    for tag, listed in lists.items():
-        _Maker(root / tag, tag, listed, report, progress).make(
-            only_missing=only_missing, force=force
-        )
+    for name, layer in todo:
+        _Maker(layer, name, report, progress).make(only_missing=only_missing, force=force)
     return report
 
 
@@ -104,14 +115,13 @@ def _voice_problems(lists: Iterable[TextList]) -> Iterator[Problem]:
 
 
 class _Maker:
-    """Makes the prompts of one language."""
+    """Makes the prompts of one text list."""
 
-    def __init__(
-        self, folder: Path, tag: str, listed: TextList, report: Report, progress: Progress
-    ) -> None:
+    def __init__(self, layer: Layer, tag: str, report: Report, progress: Progress) -> None:
+        listed = layer.listed
         assert listed.voice is not None  # noqa: S101 - a list without problems has one
-        self._audio = folder / AUDIO
-        self._record_file = folder / RECORD
+        self._audio = layer.folder / AUDIO
+        self._record_file = layer.folder / RECORD
         self._record = read_record(self._record_file)
         self._tag, self._listed, self._voice = tag, listed, listed.voice
         self._report, self._progress = report, progress
@@ -161,6 +171,9 @@ class _Maker:
         }
 
     def _write_record(self, record: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep the record where it has changed: the language's folder may be read-only."""
+        if record == read_record(self._record_file):
+            return
         lines = json.dumps(record, indent=1, sort_keys=True)
         self._record_file.write_text(lines + "\n", encoding="utf-8")
 

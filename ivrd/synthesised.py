@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from ivrd.errors import Problem, PromptError
 from ivrd.prompts import AUDIO, LEVEL_DBFS
-from ivrd.speech.texts import Text, Voice, load_texts
+from ivrd.speech.texts import Text, Voice
+from ivrd.speech.trades import Layer, layers
 
 RECORD = "synthesised.json"
 """What was synthesised from which text, and the hash of the audio: a file that differs from
@@ -53,34 +54,35 @@ def read_record(file: Path) -> dict[str, dict[str, str]]:
         ) from None
 
 
-def outdated(root: Path, languages: Iterable[str]) -> list[Problem]:
+def outdated(root: Path, languages: Iterable[str], trade: Path | None = None) -> list[Problem]:
     """Return every synthesised voice file whose text, or whose voice, has changed since.
 
     Of a recording by a person nobody can know; it is left to the ear.
     """
     problems: list[Problem] = []
-    for tag in languages:
-        listed = load_texts(root / tag)
-        if listed.voice is None:
-            continue
-        try:
-            record = read_record(root / tag / RECORD)
-        except PromptError as error:
-            problems += error.problems
-            continue
-        for id_, text in listed.texts.items():
-            ours, file = record.get(id_), root / tag / AUDIO / f"{id_}.wav"
-            if ours is None or ours["source"] == source_of(text, listed.voice):
-                continue
-            if file.exists() and digest_of(file.read_bytes()) == ours["audio"]:
-                what = f"the text of {id_!r} has changed since its voice file was synthesised"
-                problems.append(
-                    Problem(
-                        what,
-                        listed.file,
-                        listed.line_of(id_),
-                        rule="prompt-outdated",
-                        expected="`ivrd prompts make`, or a recording",
-                    )
-                )
+    for layer in (layer for tag in languages for layer in layers(root, tag, trade)):
+        problems += _outdated(layer)
     return problems
+
+
+def _outdated(layer: Layer) -> Iterator[Problem]:
+    listed = layer.listed
+    if listed.voice is None:
+        return
+    try:
+        record = read_record(layer.folder / RECORD)
+    except PromptError as error:
+        yield from error.problems
+        return
+    for id_, text in listed.texts.items():
+        ours, file = record.get(id_), layer.folder / AUDIO / f"{id_}.wav"
+        if ours is None or ours["source"] == source_of(text, listed.voice):
+            continue
+        if file.exists() and digest_of(file.read_bytes()) == ours["audio"]:
+            yield Problem(
+                f"the text of {id_!r} has changed since its voice file was synthesised",
+                listed.file,
+                listed.line_of(id_),
+                rule="prompt-outdated",
+                expected="`ivrd prompts make`, or a recording",
+            )

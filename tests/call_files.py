@@ -3,6 +3,7 @@
 A ``.call`` file is a caller's script with four more words, each at the beginning of a line::
 
     office disclosure checked             ; how the service is set up
+    office profile water                  ; whose bills: a ready profile, with its trade's words
     billing down during read_bill         ; what the lookups of an action meet
     operator stops when menu_repeat       ; what happens besides, and when
     secret 139999                         ; must not stand in the log
@@ -36,7 +37,7 @@ TRACES = Path(__file__).parent / "traces"
 
 _OFFICE = {
     "disclosure", "proof", "languages", "rings", "when_stopped", "closed", "role", "lookup_s",
-    "zero_items", "bill_run", "calls_before", "months_back",
+    "zero_items", "bill_run", "calls_before", "months_back", "profile",
 }  # fmt: skip
 _MEETS = {"slow", "down", "locked", "wrong", "gone", "settled", "fault", "late"}
 _DOES = {"stops", "shuts", "reloads", "closes", "loses_loop", "rings_off", "hangs_up", "is_machine"}
@@ -206,10 +207,12 @@ def config_for(call: CallFile, database: Path) -> Config:
     if "proof" in office:
         enquiry["proof"] = office["proof"]
     node: dict[str, object] = {"languages": office.get("languages", "zh-CN en-US").split()}
+    if "profile" in office:
+        node["trade"] = office["profile"]
     settings: dict[str, object] = {
         "node": node,
         "enquiry": enquiry,
-        "billing": {"mapping": "telecom", "url": f"sqlite:///{database}"},
+        "billing": {"mapping": office.get("profile", "telecom"), "url": f"sqlite:///{database}"},
         "card": [{"name": "soft", "driver": "software", "channels": 1}],
     }
     if call.debtor:

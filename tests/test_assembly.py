@@ -116,8 +116,8 @@ def test_mapping_that_is_not_there(home: Path) -> None:
     said = refused(home, MappingError, '"telecom"', '"telekom"')
     (told,) = said
     assert told == (
-        "no ready mapping 'telekom'; expected telecom or telecom-monthly or telecom-narrow, or a"
-        " file by its name"
+        "no ready mapping 'telekom'; expected list or mobile or property or telecom or"
+        " telecom-monthly or telecom-narrow or water, or a file by its name"
         " with .toml; did you mean 'telecom'?"
     )
 

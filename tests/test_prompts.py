@@ -72,11 +72,11 @@ def test_every_sentence_becomes_audio_that_exists(voices: Voices, name: str, lan
 @pytest.mark.parametrize(
     ("lang", "name", "text"),
     [
-        ("zh-CN", "bill_of_month", "您二零二六年九月的话费如下。"),
+        ("zh-CN", "bill_of_month", "您二零二六年九月话费如下。"),
         ("zh-CN", "bill_item", "月租费一百二十三元四角五分"),
         ("zh-CN", "bill_total", "费用合计二百二十二元二角二分"),
         ("zh-CN", "bill_due", "交费截止日期为二零二六年十月二十日"),
-        ("zh-CN", "no_bill", "二零二六年十月没有话费账单。"),
+        ("zh-CN", "no_bill", "二零二六年十月没有账单。"),
         (
             "zh-CN",
             "call_detail",
@@ -85,7 +85,7 @@ def test_every_sentence_becomes_audio_that_exists(voices: Voices, name: str, lan
                 "通话时长三分十二秒费用一元二角"
             ),
         ),
-        ("en-US", "bill_of_month", "Here is your bill for September twenty twenty-six"),
+        ("en-US", "bill_of_month", "Here is your telephone bill for September twenty twenty-six"),
         (
             "en-US",
             "bill_item",
@@ -181,7 +181,7 @@ def test_the_shipped_prompts_stay_under_15_mb() -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_shipped_prompts_have_one_loudness(lang: str) -> None:
-    for file in sorted((PROMPTS / lang / "audio").iterdir()):
+    for file in sorted(PROMPTS.glob(f"**/{lang}/audio/*")):
         with wave.open(str(file)) as audio:
             samples = array("h", audio.readframes(audio.getnframes()))
         level = speech_level(samples)
@@ -191,7 +191,7 @@ def test_the_shipped_prompts_have_one_loudness(lang: str) -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_shipped_prompts_begin_and_end_without_a_click(lang: str) -> None:
-    for file in sorted((PROMPTS / lang / "audio").iterdir()):
+    for file in sorted(PROMPTS.glob(f"**/{lang}/audio/*")):
         with wave.open(str(file)) as audio:
             samples = array("h", audio.readframes(audio.getnframes()))
         assert max(map(abs, (*samples[:4], *samples[-4:]))) < 600, file.name

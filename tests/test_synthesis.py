@@ -213,7 +213,7 @@ READ_RIGHT = {
     "menu_repeat": "chong2 ting1 qing3 an4 yi1.",
     "detail_repeat": "chong2 ting1 zhe4 yi4 tiao2 qing3 an4 er4.",
     "no_earlier_details": "yi3 jing1 shi4 di4 yi1 tiao2 tong1 hua4 ji4 lu4.",
-    "month_not_yet": "de5 hua4 fei4 hai2 mei2 you3 chan3 sheng1.",
+    "month_not_yet": "de5 zhang4 dan1 hai2 mei2 you3 chan3 sheng1.",
     "bill_unpaid": "zhe4 fen4 zhang4 dan1 hai2 mei2 you3 jiao1 fei4 .",
     "refund": "tui4 huan2",
     "d_1": "yao1",

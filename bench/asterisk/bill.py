@@ -73,7 +73,7 @@ class Bills:
             return [["number_not_known"]]
         *amounts, total, paid = row
         grammar = GRAMMARS["zh-CN"]
-        said = [["your", *grammar.month(int(month[:4]), int(month[4:])), "bill_is"]]
+        said = [["your", *grammar.month(int(month[:4]), int(month[4:])), "trade_bill", "bill_is"]]
         said += [
             [f"item_{code}", *grammar.money(round(yuan * 100)), "pause"]
             for code, yuan in zip(ITEMS, amounts, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -54,16 +54,27 @@ def write_sample(
     the last month is not done. Raises FileExistsError where `file` is there already, ValueError
     for too few accounts or months.
     """
+    tables: SchemaTables = LAYOUTS_AND_SCHEMAS[layout](today, last_month_ready)
+    write_tables(file, tables, lambda: _everybody(today, seed, accounts, months), accounts, months)
+
+
+def write_tables(
+    file: Path,
+    tables: SchemaTables,
+    everybody: Callable[[], Iterable[tuple[Subscriber, list[MonthBill]]]],
+    accounts: int,
+    months: int,
+) -> None:
+    """Write `accounts` subscribers with `months` of bills into one schema, as `write_sample`."""
     if accounts < len(KNOWN) or accounts > 50_000:
         raise ValueError(f"a sample has {len(KNOWN)} to 50000 accounts, not {accounts}")
     if not 1 <= months <= 120:
         raise ValueError(f"a sample has 1 to 120 months, not {months}")
     if file.exists():
         raise FileExistsError(f"{file} exists already")
-    tables: SchemaTables = LAYOUTS_AND_SCHEMAS[layout](today, last_month_ready)
-    for subscriber, bills in _everybody(today, seed, accounts, months):
+    for subscriber, bills in everybody():
         tables.add(subscriber, bills)
-    tables.add_runs([month_back(today, back) for back in range(months, 0, -1)])
+    tables.add_runs([month_back(tables.today, back) for back in range(months, 0, -1)])
     _write(file, tables)
 
 

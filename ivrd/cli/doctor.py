@@ -123,7 +123,9 @@ def _flow(config: Config) -> Look:
 
 
 def _prompts(config: Config) -> Look:
-    problems = check_prompts(config.prompts, config.node.languages, config.flows / "sentences.toml")
+    problems = check_prompts(
+        config.prompts, config.node.languages, config.flows / "sentences.toml", config.trade
+    )
     problems += outdated(config.prompts, config.node.languages)
     if problems:
         return False, "\n".join(str(problem) for problem in problems)

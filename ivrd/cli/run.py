@@ -16,8 +16,8 @@ from typing import Literal, TextIO
 import click
 
 from ivrd import __version__, resources
-from ivrd.billing.sample import KNOWN
-from ivrd.cli.settings import settings
+from ivrd.billing.ready_profiles import profile
+from ivrd.cli.settings import command_with, settings
 from ivrd.cli.watch import watch_live
 from ivrd.config import CardTable, Config
 from ivrd.control.daemon_log import (
@@ -109,18 +109,19 @@ def how_to_call(config: Config) -> str:
 
     Of a database that is not the sample nobody knows a number here.
     """
+    ivrd = command_with(config)
     if config.mapping.parent != resources.PROFILES:
-        return "ivrd call"
+        return f"{ivrd} call"
     month = months_before(datetime.now(config.zone), 1)[0]
     choose = "1 " if len(config.node.languages) > 1 else ""
-    enquiry, sample = config.enquiry, KNOWN[0].subscriber
+    enquiry, sample = config.enquiry, profile(config.billing.mapping).known[0].subscriber
     if enquiry.disclosure == "own-line":
-        return f'ivrd call --caller {sample.phone} --keys "{choose}{month}#"'
+        return f'{ivrd} call --caller {sample.phone} --keys "{choose}{month}#"'
     proof = ""
     if enquiry.disclosure == "checked":
         digits = sample.agreement if enquiry.last_digits_of == "agreement" else sample.identity
         proof = f" {sample.password if enquiry.proof == 'password' else digits[-4:]}#"
-    return f'ivrd call --keys "{choose}{month}# 1 {sample.phone}#{proof}"'
+    return f'{ivrd} call --keys "{choose}{month}# 1 {sample.phone}#{proof}"'
 
 
 def _ready(daemon: Daemon) -> None:

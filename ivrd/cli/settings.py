@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from ivrd.config import Config, load_config
 from ivrd.errors import ConfigError, Problem
+
+
+def command_with(config: Config) -> str:
+    """Return the words that start ivrd with these settings, for another terminal in this folder."""
+    return "ivrd" if config.path == Path("ivrd.toml") else f"ivrd -c {quote(str(config.path))}"
 
 
 def settings(config_file: Path) -> Config:

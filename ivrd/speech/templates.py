@@ -69,11 +69,11 @@ def load_declared(file: Path) -> dict[str, frozenset[str]]:
 
 
 def load_templates(
-    folder: Path, declared: Mapping[str, Set[str]], prompts: Set[str]
+    folder: Path, declared: Mapping[str, Set[str]], prompts: Set[str], *, whole: bool = True
 ) -> tuple[dict[str, Template], list[Problem]]:
     """Return the templates of the language in `folder` that are right, and all problems.
 
-    `prompts` are the ids of the language's text list.
+    `prompts` are the ids of the language's text list. `whole` asks for every declared sentence.
     """
     try:
         toml = TomlFile(folder / TEMPLATES, PromptError)
@@ -88,7 +88,7 @@ def load_templates(
             rule="sentence-missing",
         )
         for name in declared
-        if name not in toml.data
+        if whole and name not in toml.data
     ]
     for name, source in toml.data.items():
         if name not in declared:
@@ -112,6 +112,16 @@ def load_templates(
         if not wrong:
             templates[name] = _template(source)
     return templates, problems
+
+
+def prompts_in(folder: Path) -> set[str]:
+    """Return the ids of all prompts that the sentences in `folder` name, right or not."""
+    try:
+        toml = TomlFile(folder / TEMPLATES, PromptError)
+    except PromptError:
+        return set()
+    sources = [source for source in toml.data.values() if isinstance(source, str)]
+    return {word for source in sources for word in _words(source) if _ID.fullmatch(word)}
 
 
 def fields(template: Template) -> tuple[Field, ...]:

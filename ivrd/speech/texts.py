@@ -2,8 +2,9 @@
 
 It is what a person reads aloud to record the prompts. ``[prompts]`` maps each prompt's id to
 its text, or to a table with ``text`` and ``spoken`` (what a synthesiser is given instead:
-pinyin, phonemes, another punctuation), or to ``silence_ms`` for a pause. ``[voice]`` says how
-the prompts are synthesised.
+pinyin, phonemes, another punctuation), or to ``silence_ms`` for a pause. ``[trade]`` has the words
+that differ from trade to trade (`ivrd.speech.trades`), in the same form. ``[voice]`` says how the
+prompts are synthesised.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from ivrd.errors import Problem, PromptError, nearest
 from ivrd.toml_file import TomlFile
 
 TEXT_LIST = "prompts.toml"
+
+WORDS = "trade"
+"""The table of the words that differ from trade to trade."""
 
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -50,45 +54,62 @@ class TextList:
     voice: Voice | None
     problems: tuple[Problem, ...]
     toml: TomlFile | None = field(default=None, repr=False)
+    words: frozenset[str] = frozenset()
+    """The ids of the texts that differ from trade to trade."""
 
     def line_of(self, prompt: str) -> int | None:
         """Return the line on which a prompt stands."""
-        return self.toml.line_of("prompts", prompt) if self.toml else None
+        table = WORDS if prompt in self.words else "prompts"
+        return self.toml.line_of(table, prompt) if self.toml else None
 
 
-def load_texts(folder: Path) -> TextList:
-    """Read the text list of the language in `folder`; what is wrong is in its `problems`."""
+def load_texts(folder: Path, *, with_voice: bool = True) -> TextList:
+    """Read the text list of the language in `folder`; what is wrong is in its `problems`.
+
+    `with_voice` is false for a trade's list, which is spoken with the voice of the language.
+    """
     file = folder / TEXT_LIST
     try:
         toml = TomlFile(file, PromptError)
     except PromptError as exc:
         return TextList(file, {}, None, exc.problems)
+    tables = ("prompts", WORDS, *(("voice",) if with_voice else ()))
     problems = [
         toml.problem(
             [key],
             "unknown table",
-            expected="[prompts] and [voice]",
-            nearest=nearest(key, ("prompts", "voice")),
+            expected=" and ".join(f"[{table}]" for table in tables),
+            nearest=nearest(key, tables),
             rule="text-list",
         )
         for key in toml.data
-        if key not in ("prompts", "voice")
+        if key not in tables
     ]
+    prompts, words = (_texts(toml, table, problems) for table in ("prompts", WORDS))
+    for prompt in prompts.keys() & words.keys():
+        what = f"is in [{WORDS}] already"
+        problems.append(toml.problem(["prompts", prompt], what, rule="text-list"))
+    voice = _voice(toml, problems) if with_voice else None
+    return TextList(file, {**prompts, **words}, voice, tuple(problems), toml, frozenset(words))
+
+
+def _texts(toml: TomlFile, table: str, problems: list[Problem]) -> dict[str, Text]:
+    """Return the texts of a table that are right."""
+    entries = toml.data.get(table)
+    if not isinstance(entries, dict) or not entries:
+        if table == "prompts" or entries is not None:
+            problems.append(toml.problem([table], "no prompts in the list", rule="text-list"))
+        return {}
     texts: dict[str, Text] = {}
-    prompts = toml.data.get("prompts", {})
-    if not isinstance(prompts, dict) or not prompts:
-        problems.append(toml.problem(["prompts"], "no prompts in the list", rule="text-list"))
-        prompts = {}
-    for prompt, entry in prompts.items():
+    for prompt, entry in entries.items():
         text = _text(entry) if _ID.fullmatch(prompt) else "an id of a-z, 0-9 and _"
         if isinstance(text, Text):
             texts[prompt] = text
         else:
             problems.append(
-                toml.problem(["prompts", prompt], "wrong entry", expected=text, rule="text-list")
+                toml.problem([table, prompt], "wrong entry", expected=text, rule="text-list")
             )
-    voice = _voice(toml, problems)
-    return TextList(file, texts, voice, tuple(problems), toml)
+    return texts
 
 
 def _text(entry: Any) -> Text | str:

@@ -29,7 +29,7 @@ def problems_with(tmp_path: Path, layout: Layout, *changes: tuple[str, str]) -> 
 def test_every_ready_profile_loads() -> None:
     files = sorted(PROFILES.glob("*.toml"))
     assert [load_mapping(file).name for file in files] == [file.stem for file in files]
-    assert set(files) == set(LAYOUTS_AND_PROFILES.values())
+    assert set(files) > set(LAYOUTS_AND_PROFILES.values())
 
 
 ONE_ROOT_ERROR: dict[str, tuple[Layout, str, str, Callable[[Problem], bool]]] = {

@@ -82,16 +82,20 @@ class Terminal:
             self._read(left_s)
         return self.text.index(wanted, after) + len(wanted)
 
+    def read_while(self, runs: Callable[[], bool]) -> None:
+        """Go on reading, as a terminal does, while something else `runs`."""
+        until_s = time.monotonic() + PATIENCE_S
+        while runs():
+            assert time.monotonic() < until_s, f"still running; written was:\n{self.text[-3000:]}"
+            self._read(0.05)
+
     def type(self, keys: str) -> None:
         """Press keys."""
         os.write(self._fd, keys.encode())
 
     def ended(self) -> int:
         """Wait for the end; return the exit code."""
-        until_s = time.monotonic() + PATIENCE_S
-        while self._process.poll() is None:
-            assert time.monotonic() < until_s, f"still running; written was:\n{self.text[-3000:]}"
-            self._read(0.05)
+        self.read_while(lambda: self._process.poll() is None)
         self._read(0)
         return self._process.returncode
 

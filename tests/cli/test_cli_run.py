@@ -70,7 +70,7 @@ def test_the_words_how_to_call_fit_who_may_hear_what(
 ) -> None:
     text = own_sample.read_text(encoding="utf-8").replace('disclosure = "open"', disclosure)
     own_sample.write_text(text, encoding="utf-8")
-    _, _, *args = shlex.split(how_to_call(load_config(own_sample)))
+    _, _, _, _, *args = shlex.split(how_to_call(load_config(own_sample)))
     result = invoke(own_sample, "call", "--fast", *args)
     assert result.exit_code == 0, result.output
     assert told in result.stdout
@@ -80,7 +80,7 @@ def test_no_sample_number_is_told_for_a_database_of_ones_own(own_sample: Path) -
     text = own_sample.read_text(encoding="utf-8")
     text = text.replace('mapping = "telecom"', 'mapping = "my-billing.toml"')
     own_sample.write_text(text, encoding="utf-8")
-    assert how_to_call(load_config(own_sample)) == "ivrd call"
+    assert how_to_call(load_config(own_sample)) == f"ivrd -c {own_sample} call"
 
 
 def test_the_daemons_own_log_is_one_line_an_event_in_a_file() -> None:

@@ -95,16 +95,17 @@ def test_old_bills_are_told(invoke: Invoke, own_sample: Path) -> None:
     assert "--force makes it anew" in result.stdout
 
 
-def test_the_narrow_layout_comes_with_its_mapping(empty: Path, invoke: Invoke) -> None:
-    assert invoke(None, "sample-data", "--layout", "narrow", "--accounts", "30").exit_code == 0
+def test_a_profile_comes_with_its_mapping(empty: Path, invoke: Invoke) -> None:
+    words = ("sample-data", "--profile", "telecom-narrow", "--accounts", "30")
+    assert invoke(None, *words).exit_code == 0
     assert load_config(empty / "ivrd.toml").billing.mapping == "telecom-narrow"
     assert invoke(None, "billing", "check").exit_code == 0
 
 
-def test_a_layout_that_the_mapping_does_not_read_is_refused(
+def test_a_profile_that_the_mapping_does_not_read_is_refused(
     invoke: Invoke, own_sample: Path
 ) -> None:
-    result = invoke(own_sample, "sample-data", "--force", "--layout", "narrow")
+    result = invoke(own_sample, "sample-data", "--force", "--profile", "telecom-narrow")
     assert result.exit_code == 2
     assert "billing.mapping" in result.stderr
     assert "'telecom-narrow'" in result.stderr
