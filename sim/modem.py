@@ -340,6 +340,7 @@ class Modem:
 
     def _underrun(self) -> None:
         self.underruns += 1
+        self.line.stream_pauses()
         self._tell("u")
 
     def _play_ends(self) -> None:

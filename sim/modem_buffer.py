@@ -57,7 +57,7 @@ class PlayBuffer:
         self._ending = False
         self._dry = True
         self._over = False
-        self._zero_s = 0.0
+        self._zero_s = self._next_s = 0.0
         self._taken = 0  # samples since `_zero_s`
         self._timer: Timer | None = None
 
@@ -143,15 +143,14 @@ class PlayBuffer:
             self._dry = False
             self._zero_s, self._taken = self._clock.monotonic(), 0
         if self._timer is None and not self._over and not self._dry:
-            self._timer = self._clock.call_later(TICK_S, self._tick)
+            self._set()
 
     def _tick(self) -> None:
         self._timer = None
         if self._paused:
-            self._timer = self._clock.call_later(TICK_S, self._tick)
+            self._set()
             return
-        due = round((self._clock.monotonic() - self._zero_s) * SAMPLE_RATE) - self._taken
-        samples, ended = self._out(due)
+        samples, ended = self._out(self._due())
         self._taken += len(samples)
         self.played += len(samples)
         if self._holding and self._filled <= self._size // 2:
@@ -165,13 +164,32 @@ class PlayBuffer:
             self.close()
             self._ended()
         elif self._queue:
-            self._timer = self._clock.call_later(TICK_S, self._tick)
+            self._set()
         elif self._taken and not samples and not self._dry:
             self._dry = True
             self.underruns += 1
             self._underrun()
         elif not self._dry:
-            self._timer = self._clock.call_later(TICK_S, self._tick)
+            self._set()
+
+    def _due(self) -> int:
+        """Return how many samples the line takes now.
+
+        Where this tick is late, by a busy machine, a modem's own clock would not have been: the
+        host is not blamed for the samples that are missing only so.
+        """
+        now_s = self._clock.monotonic()
+        due = round((now_s - self._zero_s) * SAMPLE_RATE) - self._taken
+        late, short = round((now_s - self._next_s) * SAMPLE_RATE), due - self._filled
+        if late > 0 and short > 0 and not self._ending:
+            stood_still = min(late, short)
+            self._zero_s += stood_still / SAMPLE_RATE
+            due -= stood_still
+        return due
+
+    def _set(self) -> None:
+        self._next_s = self._clock.monotonic() + TICK_S
+        self._timer = self._clock.call_later(TICK_S, self._tick)
 
     def _out(self, due: int) -> tuple[bytes, bool]:
         parts: list[bytes] = []

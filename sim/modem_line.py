@@ -221,8 +221,14 @@ class ModemLine:
                 if leg.party.follows_sentences:
                     self._tell_sentences(leg, ear, whole=False)
 
+    def stream_pauses(self) -> None:
+        """Know that the modem has nothing to play for a while."""
+        if self.tape:
+            self.tape.pause()
+
     def stream_ends(self) -> None:
         """Know that the modem plays no more."""
+        self.stream_pauses()
         leg, stream, self._stream = self.leg, self._stream, None
         play, self._play = self._play, None
         if isinstance(stream, Announced):

@@ -8,10 +8,6 @@ from pathlib import Path
 from drivers.modem.samples import Coding, from_modem
 from ivrd.commands import SAMPLE_RATE
 
-GAP_S = 0.04
-"""Samples that come closer than this to where the last ones ended follow them without a gap: the
-emulator looks at its clock every 20 ms."""
-
 
 class Tape:
     """One call's sound, from the answer at `zero_s` on; silence where nothing was played."""
@@ -20,18 +16,23 @@ class Tape:
         self._coding = coding
         self._zero_s = zero_s
         self._pcm = bytearray()
+        self._paused = True
 
     @property
     def samples(self) -> int:
         """How long it is."""
         return len(self._pcm) // 2
 
+    def pause(self) -> None:
+        """Know that what comes next does not follow without a gap."""
+        self._paused = True
+
     def hear(self, samples: bytes, now_s: float) -> None:
         """Take samples, the last of which is heard now."""
-        start = round((now_s - self._zero_s) * SAMPLE_RATE) - len(samples)
-        gap = start - self.samples
-        if gap > GAP_S * SAMPLE_RATE:
-            self._pcm += bytes(2 * gap)
+        if self._paused:
+            start = round((now_s - self._zero_s) * SAMPLE_RATE) - len(samples)
+            self._pcm += bytes(2 * max(0, start - self.samples))
+            self._paused = False
         self._pcm += from_modem(samples, self._coding)
 
     def write_wav(self, path: Path) -> None:

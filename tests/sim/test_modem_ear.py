@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+import wave
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from ivrd.cli.modem import vocabulary
 from ivrd.commands import Prompt
 from ivrd.resources import PROMPTS
 from sim.modem_ear import Ear, Vocabulary
+from sim.modem_tape import Tape
 
 FILES, BEGINS = vocabulary(PROMPTS)
 KNOWN = Vocabulary(FILES, Coding.UNSIGNED_8, begins=BEGINS)
@@ -65,3 +69,20 @@ def test_a_file_that_was_cut_is_heard_as_far_as_it_came(share: float) -> None:
     first, cut = ear.found
     assert (first.prompt.id, first.whole) == ("welcome", True)
     assert (cut.prompt.id, cut.samples, cut.whole) == ("enter_month", kept, False)
+
+
+def test_a_tape_keeps_each_sample_at_its_time() -> None:
+    tape = Tape(Coding.UNSIGNED_8, 10.0)
+    tape.hear(b"\x81" * 160, 11.0)
+    tape.hear(b"\x82" * 160, 11.3)  # later than it should be: the same stream goes on
+    tape.pause()
+    tape.hear(b"\x83" * 160, 12.0)
+    with tempfile.TemporaryDirectory() as folder:
+        tape.write_wav(Path(folder) / "heard.wav")
+        with wave.open(str(Path(folder) / "heard.wav"), "rb") as file:
+            pcm = file.readframes(file.getnframes())
+    upper = pcm[1::2]
+    assert tape.samples == 2 * 8000
+    assert upper.index(b"\x01") == 8000 - 160
+    assert upper.index(b"\x02") == 8000
+    assert upper.index(b"\x03") == 16000 - 160
