@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Dialect, Engine, PoolProxiedConnection, Select, event, literal, select
+from sqlalchemy import Dialect, Engine, Select, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ivrd.billing.breaker import Breaker
 from ivrd.billing.driver_errors import is_no_table, translated
-from ivrd.billing.engine import DEADLINE, most_connections, recycle_s
+from ivrd.billing.kept import Held, kept_of
 from ivrd.billing.outages import CONNECTION, Outages
 from ivrd.billing.pool import given_up
 from ivrd.errors import BillingDown, BillingError, BillingSlow
@@ -28,9 +27,6 @@ T = TypeVar("T")
 
 _MOST_STATEMENTS = 500
 """Compiled statements that are kept; without tables per month there are some twenty."""
-
-_SINCE = "ivrd.since"
-"""Under this name a connection's `info` holds when it was first used, in monotonic seconds."""
 
 _ANY: Select[Any] = select(literal(1))
 """What every database can answer."""
@@ -86,23 +82,10 @@ class _Asked:
         self.values: Mapping[str, object] = {}
 
 
-class _Held:
-    """A connection taken from the pool, and what is known of it."""
-
-    __slots__ = ("connection", "deadline", "round", "since_s")
-
-    def __init__(self, connection: PoolProxiedConnection, of_round: int) -> None:
-        self.connection = connection
-        self.deadline = connection.info.get(DEADLINE)
-        self.since_s: float = connection.info.setdefault(_SINCE, time.monotonic())
-        self.round = of_round
-
-
 class Database:
     """Runs lookups under the breaker. May be used from any thread.
 
-    `now` gives the instants that outages are told with. All connections of the engine's but one
-    are kept between lookups, for taking one costs SQLAlchemy as much as SQLite a lookup.
+    `now` gives the instants that outages are told with.
     """
 
     def __init__(
@@ -118,11 +101,7 @@ class Database:
         """What is to be tried again, by the key under which `outages` has it."""
         self._trying = threading.Lock()
         self._lost_at_s = float("-inf")
-        self._free: deque[_Held] = deque()
-        self._keep = most_connections(engine) - 1
-        self._round = 0
-        """How often the engine let go of its connections."""
-        event.listen(engine, "engine_disposed", self._let_go)
+        self._kept = kept_of(engine)
         self._statements: dict[Select[Any], Statement] = {}
         dbapi = engine.dialect.loaded_dbapi
         self._driver_error: type[Exception] = dbapi.Error
@@ -166,9 +145,9 @@ class Database:
         """Carry a lookup out and take note of how it went, for so many of those who asked."""
         try:
             try:
-                result = self._look_up(self._connection(), lookup, asked)
+                result = self._look_up(self._take(), lookup, asked)
             except _Lost:
-                result = self._look_up(self._connection(), lookup, asked, again=True)
+                result = self._look_up(self._take(), lookup, asked, again=True)
         except (SQLAlchemyError, OSError, self._driver_error) as exc:
             # the driver's own text may hold what was asked for: it is not passed on
             error = translated(exc)
@@ -192,30 +171,11 @@ class Database:
         # who was told "too late" is counted already
         self.outages.failed(asked.key, error, lookups=0 if given_up() else lookups)
 
-    def _connection(self) -> _Held:
-        """Return a connection that was made after one was last found lost, and is not too old."""
-        while True:
-            try:
-                held = self._free.pop()
-            except IndexError:
-                held = _Held(self.engine.raw_connection(), self._round)
-            if held.since_s >= max(self._lost_at_s, time.monotonic() - recycle_s(self.engine)):
-                return held
-            held.connection.invalidate()
-
-    def _give_back(self, held: _Held) -> None:
-        if held.round == self._round and len(self._free) < self._keep and held.connection.is_valid:
-            self._free.append(held)
-        else:
-            held.connection.close()
-
-    def _let_go(self, _: Engine) -> None:
-        self._round += 1
-        while self._free:
-            self._free.pop().connection.invalidate()
+    def _take(self) -> Held:
+        return self._kept.take(self.engine, self._lost_at_s)
 
     def _look_up(
-        self, held: _Held, lookup: Callable[[Run], T], asked: _Asked, *, again: bool = False
+        self, held: Held, lookup: Callable[[Run], T], asked: _Asked, *, again: bool = False
     ) -> T:
         """Carry a lookup out on one connection, and give it back."""
         connection, deadline = held.connection, held.deadline
@@ -255,7 +215,7 @@ class Database:
                 cursor.close()
             except self._driver_error:
                 connection.invalidate()
-            self._give_back(held)
+            self._kept.give_back(held)
 
     def _mended(self, key: str) -> None:
         self._failed.pop(CONNECTION, None)

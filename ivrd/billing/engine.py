@@ -14,6 +14,7 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from ivrd.billing.kept import DEADLINE, keep_for
 from ivrd.billing.silence import KEEPALIVE, keep_alive, psycopg_connect
 from ivrd.errors import ConfigError, Problem, nearest
 
@@ -56,24 +57,9 @@ _PACKAGES = {
 }
 _SAME_DIALECT = {"mariadb": "mysql"}
 
-
-_RECYCLE_S = {"sqlite": 60}
+_RECYCLE_S: Mapping[str, float] = {"sqlite": 60}
 """A SQLite file that was replaced by a newer copy is noticed within a minute."""
-_RECYCLE_OTHERS_S = 1800
-_HELD = "ivrd_held"
-
-
-def recycle_s(engine: Engine) -> float:
-    """Return for how many seconds a connection of an engine is used."""
-    if _HELD in engine.get_execution_options():
-        return float("inf")
-    return _RECYCLE_S.get(engine.dialect.name, _RECYCLE_OTHERS_S)
-
-
-def most_connections(engine: Engine) -> int:
-    """Return how many connections an engine has at most."""
-    pool = engine.pool
-    return pool.size() if isinstance(pool, QueuePool) else 1
+_RECYCLE_OTHERS_S = 1800.0
 
 
 def engine_from(
@@ -107,6 +93,9 @@ def engine_from(
         parsed = _read_only_file(parsed)
     elif password is not None:
         parsed = parsed.set(password=password)
+    recycle_s = _RECYCLE_S.get(parsed.get_backend_name(), _RECYCLE_OTHERS_S)
+    if held:
+        recycle_s = float("inf")
     try:
         engine = create_engine(
             parsed,
@@ -117,8 +106,7 @@ def engine_from(
             pool_size=connections,
             max_overflow=0,
             pool_timeout=time_limit_s,
-            # a SQLite file that was replaced by a newer copy is noticed within a minute
-            pool_recycle=-1 if held else 60 if parsed.get_backend_name() == "sqlite" else 1800,
+            pool_recycle=-1 if held else int(recycle_s),
             pool_reset_on_return=None,
         )
     except ImportError:
@@ -126,8 +114,9 @@ def engine_from(
         expected = f"pip install '{_PACKAGES[_driver_of(parsed)]}'"
         raise ConfigError([Problem(what, key="url", expected=expected, rule="driver")]) from None
     _limit_statements(engine, time_limit_s)
+    # one is left to whoever uses the engine itself
+    keep_for(engine, connections - 1, recycle_s)
     if held:
-        engine.update_execution_options(**{_HELD: True})
         for one in [engine.connect() for _ in range(connections)]:
             one.close()
     return engine
@@ -233,10 +222,6 @@ def _read_only_file(url: URL) -> URL:
     return url.set(
         database=file.as_uri().replace("file://", "file:"), query={"mode": "ro", "uri": "true"}
     )
-
-
-DEADLINE = "ivrd.deadline"
-"""Under this name a connection's `info` holds its `Deadline`, where the driver needs one."""
 
 
 class Deadline:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from ivrd.billing.kept import kept_of
 from ivrd.billing.mapping import load_mapping
 from ivrd.billing.reader import BillingReader
 from ivrd.billing.sample_tables import Layout, profile_for
@@ -61,7 +62,7 @@ def test_one_under_way_while_the_engine_lets_go_is_not_kept(
     engine = engine_on(file)
     reader = reader_on(engine)
     reader.database.ask(lambda _: engine.dispose())
-    assert not reader.database._free  # noqa: SLF001 - nothing else shows it
+    assert not kept_of(engine).free
 
 
 def test_whoever_else_uses_the_engine_finds_a_connection(
@@ -74,10 +75,21 @@ def test_whoever_else_uses_the_engine_finds_a_connection(
             assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
+def test_readers_of_one_engine_share_what_is_kept(
+    file: Path, engine_on: Callable[..., Engine]
+) -> None:
+    engine = engine_on(file, connections=2, time_limit_s=0.05)
+    one, other = reader_on(engine), reader_on(engine)
+    assert one.find_by_phone("88610001")
+    assert other.database.ask(lambda _: one.find_by_phone("88610001")), "two at the same time"
+    assert one.database.ask(lambda _: other.find_by_phone("88610001"))
+
+
 def test_a_file_that_was_replaced_is_noticed_when_its_connection_is_old(
     file: Path, engine_on: Callable[..., Engine]
 ) -> None:
-    reader = reader_on(engine_on(file))
+    engine = engine_on(file)
+    reader = reader_on(engine)
     assert reader.find_by_phone("88610001")
     newer = file.with_name("newer.db")
     newer.write_bytes(file.read_bytes())
@@ -85,6 +97,6 @@ def test_a_file_that_was_replaced_is_noticed_when_its_connection_is_old(
         connection.execute("UPDATE TB_SERV SET ACC_NBR = '99' WHERE ACC_NBR = '88610001'")
     newer.replace(file)
     assert reader.find_by_phone("99") is None, "not before its time"
-    (kept,) = reader.database._free  # noqa: SLF001 - so that no test waits
+    (kept,) = kept_of(engine).free
     kept.since_s -= 61
     assert reader.find_by_phone("99")

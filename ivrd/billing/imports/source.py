@@ -13,8 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from ivrd.billing.columns import Column, Condition
 from ivrd.billing.database import Database, Statement
 from ivrd.billing.driver_errors import translated
-from ivrd.billing.engine import DEADLINE
 from ivrd.billing.imports.staging import ROW, Staging
+from ivrd.billing.kept import DEADLINE
 from ivrd.billing.statements import MonthQuery, Source
 from ivrd.billing.tables import BillingMapping, MonthTable, Table
 
