@@ -33,7 +33,8 @@ bench: $(READY)  ## measured, as tables of ratios; docs/performance.md keeps the
 bench-asterisk: $(READY)  ## ivrd and three peers on a private Asterisk; first tests/real/setup
 	$(BIN)/python -m bench.asterisk
 
-soak: $(READY)  ## a dunning node killed 200 times, then Asterisk under calls: nothing may be lost
+soak: $(READY)  ## a day of the daemon at 60 times its speed, a dunning node killed 200 times, Asterisk under calls
+	$(BIN)/python -m bench.soak
 	$(BIN)/python -m bench.kills
 	$(BIN)/python -m bench.asterisk.soak
 
