@@ -186,7 +186,8 @@ def test_good_file_is_taken_as_it_stands(file: Path) -> None:
             "[cards]",
             (
                 "11: cards: no such key; expected one of node, enquiry, billing, import, card,"
-                " lines, dial, dunning, store, mqtt, metrics, api, log, places; did you mean 'card'?"
+                " lines, dial, dunning, arrears, store, mqtt, metrics, api, log, places;"
+                " did you mean 'card'?"
             ),
         ),
         (
