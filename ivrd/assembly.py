@@ -23,8 +23,8 @@ from ivrd.dunning.gate import Gate
 from ivrd.dunning_settings import LEASE_S, gate_of, reminder_settings
 from ivrd.enquiry import EnquirySettings, enquiry_actions
 from ivrd.errors import FlowError, MappingError, Problem, PromptError, nearest
-from ivrd.events import Json
-from ivrd.flow.actions import Registry
+from ivrd.events import Data, Json
+from ivrd.flow.actions import Answer, Registry
 from ivrd.flow.check import check_flow
 from ivrd.flow.load import load_flow
 from ivrd.flow.machine import FlowMachine
@@ -155,6 +155,18 @@ def actions_of(
     return {**enquiry_actions(reader, now, settings, lockout), **reminders}
 
 
+def declared(registry: Registry) -> Registry:
+    """Return the same actions, declared and not done: what a flow is proved against.
+
+    A flow outlives the billing data of a day, which what is done reads.
+    """
+    return {name: replace(action, do=_declared_only) for name, action in registry.items()}
+
+
+def _declared_only(_: Data) -> Answer:
+    raise RuntimeError("a flow declares its actions; a service does them")
+
+
 def enquiry_settings(config: Config) -> EnquirySettings:
     """Return what ivrd.toml says about the enquiry service."""
     enquiry = config.enquiry
@@ -172,7 +184,7 @@ def enquiry_settings(config: Config) -> EnquirySettings:
 def load_enquiry(config: Config, registry: Registry, voices: Voices) -> Flow:
     """Load and prove the enquiry flow. Raises `FlowError`."""
     several = len(config.node.languages) > 1
-    flow = load_flow(config.flow_file, registry)
+    flow = load_flow(config.flow_file, declared(registry))
     return _proved(flow, config, voices, facts=FACTS, fixed={"several_languages": several})
 
 
@@ -184,7 +196,7 @@ def load_dunning(
     Raises `FlowError`.
     """
     file = file or dunning_file(config)
-    flow = load_flow(file, registry)
+    flow = load_flow(file, declared(registry))
     if flow.call_s > LONGEST_S:
         raise FlowError([Problem(f"its calls may last {flow.call_s:g} s: by then the attempt counts"
                                  " as lost, and the debtor might be called twice at once",

@@ -115,6 +115,9 @@ class LookupPool:
                 self._loop.call_soon_threadsafe(lookup.finish, result)
             except RuntimeError:
                 return  # the loop is closed: nobody waits any more
+            # until the next lookup, a thread keeps nothing of this one: not the data it has read
+            _here.lookup = None
+            del lookup, result
 
 
 class _Lookup:
