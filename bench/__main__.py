@@ -7,13 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import bus, claims, day, dry_run, events, live, lookups, modems, occupancy
+from bench import bus, claims, day, dry_run, events, imports, live, lookups, modems, occupancy
 
 MEASURES = {
     "events": events.measure,
     "day": day.measure,
     "live": live.measure,
     "lookups": lookups.measure,
+    "imports": imports.measure,
     "claims": claims.measure,
     "occupancy": occupancy.measure,
     "dry_run": dry_run.measure,
