@@ -44,7 +44,7 @@ def running(*words: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def modem_config(folder: Path, devices: list[str], profile: str) -> Path:
@@ -89,7 +89,7 @@ def test_a_scripted_caller_of_an_emulated_modem_hears_the_bill_of_a_running_ivrd
         assert json.loads(emulator.stdout.readline())["devices"] == [str(links / "modem1")]
         with running("--config", str(config), "run"):
             told = [json.loads(line) for line in emulator.stdout]
-        assert (emulator.wait(20), told[-1]["failure"]) == (0, None)
+        assert (emulator.wait(60), told[-1]["failure"]) == (0, None)
     assert told[-1] == {"event": "script", "passed": True, "failure": None}
     with wave.open(str(wav), "rb") as file:
         heard = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
