@@ -64,7 +64,6 @@ class _Row:
 class TradeSample:
     """A file of ``samples/``, read; water.toml explains most keys."""
 
-    what: str
     agreement: str
     item: Sequence[dict[str, Any]]
     known: Sequence[Known]
