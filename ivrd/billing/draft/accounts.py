@@ -16,6 +16,7 @@ from ivrd.billing.draft.survey import Col, Tab
 
 _BESIDES = ("phone", "agreement", "password", "identity", "language", "consent", "product", "group")
 _MOST_JOINS = 4
+_MOST_PEOPLE = 30
 
 
 class Accounts(NamedTuple):
@@ -42,8 +43,12 @@ class Accounts(NamedTuple):
 def candidates(at: Context, bill: Tab) -> list[Accounts]:
     """Return where the accounts of a table of bills may stand, the likeliest first."""
     found = []
-    for other in at.survey.tables.values():
-        if other.monthly or other.name == bill.name or not _holds_people(at, other):
+    people = [
+        tab for tab in at.survey.tables.values() if not tab.monthly and _holds_people(at, tab)
+    ]
+    people.sort(key=lambda tab: -_known_of(at, tab))
+    for other in people[:_MOST_PEOPLE]:
+        if other.name == bill.name:
             continue
         for link in at.links.between(bill, other)[:4]:
             key = other.columns[link.to]
@@ -64,6 +69,13 @@ def _holds_people(at: Context, table: Tab) -> bool:
     if at.roles.table(table, "account") >= 0.5:
         return True
     return any(at.roles.best(table, role) for role in ("phone", "identity", "password"))
+
+
+def _known_of(at: Context, table: Tab) -> float:
+    """Return how much a table knows of people, by names and data."""
+    bests = ((role, at.roles.best(table, role)) for role in _BESIDES[:5])
+    known = sum(at.roles.of(best, role) for role, best in bests if best)
+    return known + at.roles.table(table, "account") - is_old(at, table)
 
 
 def _worth(at: Context, table: Tab, key: Sequence[str]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Engine
 
@@ -15,10 +15,20 @@ from ivrd.billing.draft.items import Names, say_wide
 from ivrd.billing.draft.lexicon import lexicon
 from ivrd.billing.draft.links import Links
 from ivrd.billing.draft.narrow import say_narrow
-from ivrd.billing.draft.roles import LEAST, Roles
+from ivrd.billing.draft.roles import Roles
 from ivrd.billing.draft.survey import MOST_TABLES, Survey, Tab
 
 _MOST_NAMED = 60
+
+_TELLING: Mapping[str, tuple[str, ...]] = {
+    "account": ("phone", "agreement", "password", "identity", "id"),
+    "bill": ("month", "total", "paid", "due", "id"),
+    "details": ("other_number", "seconds", "started", "area_code", "amount"),
+    "arrears": ("owed", "owed_months", "due", "id"),
+    "run": ("month", "state"),
+    "items": ("code", "item_name", "amount", "id"),
+}
+"""For each kind of table the roles whose columns tell it by their names."""
 
 
 def draft_mapping(
@@ -34,8 +44,13 @@ def draft_mapping(
     roles = Roles(lexicon())
     draft = Draft(seen=survey.count, spoken=tuple(sorted(spoken)))
     at = Context(survey, roles, Links(survey, roles), draft)
-    survey.look_into(_worth_a_look(survey, roles))
     draft.tables = list(survey.tables)[:_MOST_NAMED]
+    looked = _worth_a_look(survey, roles)
+    if len(looked) < len(survey.tables):
+        draft.notes.append(
+            f"of {len(survey.tables)} tables, the {len(looked)} whose names promise most were read"
+        )
+    survey.look_into(looked)
     if survey.silent:
         draft.notes.append(
             "could not be read, not allowed or not in time: " + ", ".join(survey.silent[:8])
@@ -57,19 +72,16 @@ def _worth_a_look(survey: Survey, roles: Roles) -> list[Tab]:
     """Return the tables to read, those that names speak for first."""
 
     def promise(tab: Tab) -> float:
-        kinds = ("account", "bill", "details", "arrears", "run", "items")
-        told = max(roles.table(tab, kind) for kind in kinds)
-        wanted = ("phone", "agreement", "month", "total", "paid", "owed", "code", "item_name")
-        named = sum(
-            max((roles.name(col, role) for col in tab.columns.values()), default=0.0) >= LEAST
-            for role in wanted
-        )
-        return told + 0.2 * named
+        def named(role: str) -> float:
+            return max((roles.name(col, role) for col in tab.columns.values()), default=0.0)
+
+        kinds = (roles.table(tab, kind) + sum(map(named, _TELLING[kind])) for kind in _TELLING)
+        return max(kinds) + tab.monthly
 
     tabs = list(survey.tables.values())
-    if len(tabs) <= MOST_TABLES // 4:
+    if len(tabs) <= MOST_TABLES:
         return tabs
-    return sorted(tabs, key=lambda tab: -promise(tab))[: MOST_TABLES // 4]
+    return sorted(tabs, key=lambda tab: -promise(tab))[:MOST_TABLES]
 
 
 def _say_plan(at: Context, plan: Plan, spoken: Collection[str]) -> None:

@@ -61,6 +61,7 @@ class Lexicon:
         self.items = [_item(code, table) for code, table in data["item"].items()]
         self._codes = {name: frozenset(words) for name, words in data["codes"].items()}
         self._known: dict[str, list[Reading]] = {}
+        self._words: dict[str, frozenset[str]] = {}
 
     def _learn(self, word: str, said: Mapping[str, Sequence[str]]) -> None:
         def put(forms: dict[str, list[str]], form: str) -> None:
@@ -132,7 +133,9 @@ class Lexicon:
 
     def words(self, name: str) -> frozenset[str]:
         """Return the words of the likeliest reading of a name."""
-        return frozenset(self.readings(name)[0].words) - {_FILLER}
+        if name not in self._words:
+            self._words[name] = frozenset(self.readings(name)[0].words) - {_FILLER}
+        return self._words[name]
 
     def item(self, name: str) -> Item | None:
         """Return what a name says is charged for, None where it says nothing of the kind."""

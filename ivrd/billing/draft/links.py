@@ -50,16 +50,27 @@ class Links:
 
     def __init__(self, survey: Survey, roles: Roles) -> None:
         self._survey, self._roles = survey, roles
-        self._known: dict[tuple[str, str, str, str], Link | None] = {}
+        self._between: dict[tuple[str, str], list[Link]] = {}
+        self._keyed: dict[str, list[Col]] = {}
 
     def between(self, left: Tab, right: Tab) -> list[Link]:
         """Return how `left` may point at `right`, the likeliest first."""
+        known = self._between.get((left.name, right.name))
+        if known is None:
+            known = self._between[left.name, right.name] = self._found(left, right)
+        return known
+
+    def _found(self, left: Tab, right: Tab) -> list[Link]:
+        keys = [(col, self._is_key(right, col)) for col in self._able(right)]
         found = []
-        for own in left.columns.values():
-            for other in right.columns.values():
-                link = self.of(left, own, right, other)
-                if link is not None:
-                    found.append(link)
+        for own in self._able(left):
+            for other, key in keys:
+                refers = (own.name, right.name, other.name) in left.refers
+                if not refers and _type(own) != _type(other):
+                    continue
+                score, why = self._score(own, right, other, refers=refers, key=key)
+                if score >= LEAST:
+                    found.append(Link(own.name, right.name, other.name, score, why))
         found += self._of_several(left, right)
         return sorted(found, key=lambda link: -link.score)
 
@@ -81,22 +92,26 @@ class Links:
                 more = tuple((name, name) for name in key[1:])
                 yield Link(key[0], right.name, key[0], 0.75 + 0.2 * part, told, more)
 
-    def of(self, left: Tab, own: Col, right: Tab, other: Col) -> Link | None:
-        """Return the link of two columns, None where there is none."""
-        key = (left.name, own.name, right.name, other.name)
-        if key not in self._known:
-            score, why = self._score(left, own, right, other)
-            link = Link(own.name, right.name, other.name, score, why)
-            self._known[key] = link if score >= LEAST else None
-        return self._known[key]
+    def _able(self, tab: Tab) -> list[Col]:
+        """Return the columns that may point, or be pointed at."""
+        if tab.name not in self._keyed:
+            refers = {name for name, _, _ in tab.refers}
+            self._keyed[tab.name] = [
+                col
+                for col in tab.columns.values()
+                if col.name in refers or (_type(col) is not None and _names(col))
+            ]
+        return self._keyed[tab.name]
 
-    def _score(self, left: Tab, own: Col, right: Tab, other: Col) -> tuple[float, str]:
-        if (own.name, right.name, other.name) in left.refers:
+    def _is_key(self, tab: Tab, col: Col) -> bool:
+        return tab.unique(col.name) or self._roles.name(col, "id") >= 0.5
+
+    def _score(
+        self, own: Col, right: Tab, other: Col, *, refers: bool, key: bool
+    ) -> tuple[float, str]:
+        if refers:
             return 1.0, "a foreign key"
-        if _type(own) is None or _type(own) != _type(other) or not (_names(own) and _names(other)):
-            return 0.0, ""
         alike = self._alike(own, right, other)
-        key = right.unique(other.name) or self._roles.name(other, "id") >= 0.5
         if not alike and not key:
             return 0.0, ""
         looked_for = sorted(own.distinct)[:_ASKED]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 from ivrd.billing.draft.survey import Col
@@ -82,9 +83,15 @@ def written(col: Col, patterns: Sequence[str]) -> str | None:
     if not held or not all(isinstance(value, str | int) for value in held):
         return None
     for text in patterns:
-        if all(_is_written(value, Pattern(text)) for value in held):
+        pattern = _pattern(text)
+        if all(_is_written(value, pattern) for value in held):
             return text
     return None
+
+
+@cache
+def _pattern(text: str) -> Pattern:
+    return Pattern(text)
 
 
 def _is_written(value: Any, pattern: Pattern) -> bool:

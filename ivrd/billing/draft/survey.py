@@ -44,8 +44,8 @@ _MONTHS_TRIED = 3
 _MOST_CODES = 5000
 _MOST_FOUND = 1000
 
-MOST_TABLES = 400
-"""Tables of which rows are read; the others are told apart by their names alone."""
+MOST_TABLES = 200
+"""Tables of which rows are read; the others are left out by their names."""
 
 
 @dataclass
@@ -197,8 +197,9 @@ class Survey:
                 tab.columns[one["name"]] = Col(tab.name, one["name"], kind, scale, comment)
 
     def look_into(self, tabs: Iterable[Tab]) -> None:
-        """Get keys, comments and rows of some tables."""
-        for tab in list(tabs)[:MOST_TABLES]:
+        """Get keys, comments and rows of some tables, and keep those alone."""
+        self.tables = {tab.name: tab for tab in tabs}
+        for tab in self.tables.values():
             self._keys_of(tab)
             self._rows_of(tab)
 
