@@ -48,7 +48,7 @@ COMMANDS = {
     "replay": ("replay:replay_files", "Replay line logs against the flow as it is now."),
     "flow": ("flow:flow", "Check, draw and reload call flows."),
     "prompts": ("prompts:prompts", "Check, list, make and copy voice files."),
-    "billing": ("billing:billing", "Check the billing mapping."),
+    "billing": ("billing:billing", "Draft and check the billing mapping."),
     "import": ("import_:import_", "Import billing data, for stand-alone mode."),
     "api": ("api:api", "Keep the clients of the JSON interface."),
     "simulate": ("simulate:simulate", "Simulate a day of callers on virtual time."),
