@@ -14,7 +14,7 @@ from ivrd.cli.own_store import intend, own_store
 from ivrd.cli.settings import settings
 from ivrd.cli.tables import print_table
 from ivrd.config import Config
-from ivrd.control.api_clients import (
+from ivrd.control.api.clients import (
     ACCOUNT_ID,
     DEFAULT_RATE,
     NAME,
@@ -24,8 +24,8 @@ from ivrd.control.api_clients import (
     clients_file,
     load_clients,
 )
-from ivrd.control.api_rate import Rate
-from ivrd.control.api_tokens import digest, new_token
+from ivrd.control.api.rate import Rate
+from ivrd.control.api.tokens import digest, new_token
 from ivrd.errors import nearest
 
 _MAY: tuple[str, ...] = get_args(May)

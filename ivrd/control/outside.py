@@ -10,7 +10,7 @@ from ivrd.daemon import Daemon
 from ivrd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ivrd.control.api import ApiServer
+    from ivrd.control.api.server import ApiServer
     from ivrd.control.listener import Listeners
     from ivrd.control.metrics_server import MetricsServer
     from ivrd.control.mqtt import Bus
@@ -47,8 +47,8 @@ class Outside:
         """Make what is asked over HTTP, each part on the address that it names."""
         metrics, api = daemon.config.metrics, daemon.config.api
         if api is not None:
-            from ivrd.control.api import ApiServer  # noqa: PLC0415 - as above
-            from ivrd.control.api_live import Live  # noqa: PLC0415 - as above
+            from ivrd.control.api.live import Live  # noqa: PLC0415 - as above
+            from ivrd.control.api.server import ApiServer  # noqa: PLC0415 - as above
 
             live = Live(daemon.config, api, time.monotonic)
             at = listeners.at("api.listen", api.listen, live.tls)
@@ -59,7 +59,7 @@ class Outside:
             at = listeners.at("metrics.listen", metrics.listen)
             self._metrics = MetricsServer(daemon, at, self._bus)
         if self._metrics is not None and self._api is not None:
-            from ivrd.control.api_metrics import ApiMetrics  # noqa: PLC0415 - as above
+            from ivrd.control.api.metrics import ApiMetrics  # noqa: PLC0415 - as above
 
             self._api.on_done = ApiMetrics(self._metrics.registry).done
 

@@ -12,8 +12,8 @@ import pytest
 
 from ivrd.cli.own_store import operator
 from ivrd.config import load_config
-from ivrd.control.api_clients import client_of, clients_file, load_clients
-from ivrd.control.api_tokens import is_token
+from ivrd.control.api.clients import client_of, clients_file, load_clients
+from ivrd.control.api.tokens import is_token
 from tests.cli.cli_terminal import Invoke
 from tests.cli.dunning_set_up import audited
 
@@ -109,7 +109,7 @@ def test_without_the_table_it_says_what_is_missing(invoke: Invoke, own_sample: P
 
 
 def test_clients_that_are_added_at_once_are_all_there(invoke: Invoke, config: Path) -> None:
-    from ivrd.control.api_clients import Client, changing  # noqa: PLC0415 - for this test alone
+    from ivrd.control.api.clients import Client, changing  # noqa: PLC0415 - for this test alone
     from tests.control.api_office import A_DAY  # noqa: PLC0415 - as above
 
     def add(name: str) -> None:

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 
-from ivrd.control.api import ApiServer
-from ivrd.control.api_clients import Client, changing, clients_file
-from ivrd.control.api_live import Live
-from ivrd.control.api_tokens import digest, new_token
+from ivrd.control.api.clients import Client, changing, clients_file
+from ivrd.control.api.live import Live
+from ivrd.control.api.server import ApiServer
+from ivrd.control.api.tokens import digest, new_token
 from ivrd.control.listener import Listener
 from ivrd.daemon import Daemon
 from tests.control.conftest import daemon_with

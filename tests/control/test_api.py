@@ -10,7 +10,7 @@ import pytest
 
 from ivrd.billing.entities import Bill
 from ivrd.billing.month_tables import months_between, months_until
-from ivrd.control.api_handles import LASTS_S
+from ivrd.control.api.handles import LASTS_S
 from tests.call_office import Databases
 from tests.control.api_office import NOW, PASSWORD, Office, office
 

@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from ivrd.control import listener as listening
-from ivrd.control.api import FLOOD_PAUSE_S
-from ivrd.control.api_clients import changing, clients_file
-from ivrd.control.api_door import WRONG_PROOFS
-from ivrd.control.api_metrics import ApiMetrics
-from ivrd.control.api_tokens import new_token
+from ivrd.control.api.clients import changing, clients_file
+from ivrd.control.api.door import WRONG_PROOFS
+from ivrd.control.api.metrics import ApiMetrics
+from ivrd.control.api.server import FLOOD_PAUSE_S
+from ivrd.control.api.tokens import new_token
 from ivrd.control.outside import Outside
 from tests.control.api_office import API, NOW, PASSWORD, Office, office
 from tests.control.conftest import daemon_with

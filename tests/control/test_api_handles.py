@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivrd.control import api_handles
-from ivrd.control.api_handles import LASTS_S, Handles
-from ivrd.control.api_language import language
+from ivrd.control.api import handles as api_handles
+from ivrd.control.api.handles import LASTS_S, Handles
+from ivrd.control.api.language import language
 
 STEPS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2000)), max_size=30)
 

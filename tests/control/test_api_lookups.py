@@ -11,7 +11,7 @@ import pytest
 
 from ivrd.billing.pool import LookupPool
 from ivrd.clock import LoopClock
-from ivrd.control.api_lookups import MOST_OF_ONE, MOST_WAITING, ApiLookups, TooBusy
+from ivrd.control.api.lookups import MOST_OF_ONE, MOST_WAITING, ApiLookups, TooBusy
 from ivrd.errors import BillingSlow
 from tests.control.api_office import Answer, Office, office
 from tests.control.conftest import until

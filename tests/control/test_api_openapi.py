@@ -19,9 +19,9 @@ import schemathesis
 from click.testing import CliRunner
 
 from ivrd.cli import main
-from ivrd.control.api_openapi import document, stored, text
-from ivrd.control.api_operations import OPERATIONS
-from ivrd.control.api_problems import KINDS, TYPE
+from ivrd.control.api.openapi import document, stored, text
+from ivrd.control.api.operations import OPERATIONS
+from ivrd.control.api.problems import KINDS, TYPE
 from tests.cli.cli_terminal import IVRD
 from tests.control.api_office import Office, office
 
@@ -29,7 +29,7 @@ TOP = Path(__file__).parents[2]
 
 
 def test_the_stored_document_is_what_the_code_makes() -> None:
-    wanted = "python -m ivrd.control.api_openapi writes it anew"
+    wanted = "python -m ivrd.control.api.openapi writes it anew"
     assert stored().decode() == text(), wanted
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ivrd.control.api_rate import Bucket, Limiter, Rate
+from ivrd.control.api.rate import Bucket, Limiter, Rate
 
 RATES = st.builds(Rate, st.integers(1, 1000), st.sampled_from([1.0, 60.0, 3600.0]))
 STEPS = st.lists(st.floats(0, 30), min_size=1, max_size=200)

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from ivrd.config import load_config
-from ivrd.control.api_live import Live
+from ivrd.control.api.live import Live
 from ivrd.errors import ConfigError
 from tests.control.api_office import office
 from tests.test_config import GOOD

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from ivrd.control.api_openapi import PREFIX, codes_of, document
-from ivrd.control.api_operations import OPERATIONS, Operation
-from ivrd.control.api_problems import KINDS
+from ivrd.control.api.openapi import PREFIX, codes_of, document
+from ivrd.control.api.operations import OPERATIONS, Operation
+from ivrd.control.api.problems import KINDS
 from tests.call_office import Databases
 from tests.control.api_office import Answer, Office, office
 

@@ -7,8 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivrd.control.api_clients import Client, client_of
-from ivrd.control.api_tokens import PREFIX, digest, is_token, new_token
+from ivrd.control.api.clients import Client, client_of
+from ivrd.control.api.tokens import PREFIX, digest, is_token, new_token
 from tests.control.api_office import A_DAY
 
 _ANY_CHARACTER = st.characters(min_codepoint=33, max_codepoint=126)

@@ -10,8 +10,8 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from ivrd.control.api_problems import ApiProblem, Flaw
-from ivrd.control.api_words import Month
+from ivrd.control.api.problems import ApiProblem, Flaw
+from ivrd.control.api.words import Month
 
 MOST_BYTES = 4096
 """The longest body."""

@@ -1,7 +1,7 @@
 """The OpenAPI document of the JSON interface, made from its operations and models.
 
 It is stored as ``schemas/openapi.json`` and served from there; ``python -m
-ivrd.control.api_openapi`` writes it anew, and a test holds one against the other.
+ivrd.control.api.openapi`` writes it anew, and a test holds one against the other.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from ivrd.control.api_operations import OPERATIONS, Operation
-from ivrd.control.api_problems import KINDS, MEDIA_TYPE
-from ivrd.control.api_words import FlawTold, Month, ProblemTold
+from ivrd.control.api.operations import OPERATIONS, Operation
+from ivrd.control.api.problems import KINDS, MEDIA_TYPE
+from ivrd.control.api.words import FlawTold, Month, ProblemTold
 
 PREFIX = "/api/v1"
 """What stands before every path but the document's own."""
@@ -213,4 +213,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent / "schemas" / _FILE).write_text(text(), encoding="utf-8")
+    (Path(__file__).parents[1] / "schemas" / _FILE).write_text(text(), encoding="utf-8")

@@ -16,17 +16,17 @@ from aiohttp.typedefs import Handler, Middleware
 from pydantic import BaseModel
 
 from ivrd.api_settings import ApiTable
-from ivrd.control.api_clients import Client
-from ivrd.control.api_door import Door
-from ivrd.control.api_handles import Handles
-from ivrd.control.api_language import language
-from ivrd.control.api_live import Live
-from ivrd.control.api_lookups import ApiLookups, TooBusy
-from ivrd.control.api_openapi import PREFIX, stored
-from ivrd.control.api_operations import OPERATIONS, Ask, Asked, Operation
-from ivrd.control.api_problems import ApiProblem
-from ivrd.control.api_rate import Limiter, Rate
-from ivrd.control.api_request import body_in, month_in, query_in, token_in
+from ivrd.control.api.clients import Client
+from ivrd.control.api.door import Door
+from ivrd.control.api.handles import Handles
+from ivrd.control.api.language import language
+from ivrd.control.api.live import Live
+from ivrd.control.api.lookups import ApiLookups, TooBusy
+from ivrd.control.api.openapi import PREFIX, stored
+from ivrd.control.api.operations import OPERATIONS, Ask, Asked, Operation
+from ivrd.control.api.problems import ApiProblem
+from ivrd.control.api.rate import Limiter, Rate
+from ivrd.control.api.request import body_in, month_in, query_in, token_in
 from ivrd.control.listener import Listener
 from ivrd.daemon import Daemon
 from ivrd.errors import BillingDown, BillingError, BillingSlow, StoreError, arose_at

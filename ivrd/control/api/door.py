@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from ivrd.control.api_clients import Client, Clients, client_of
-from ivrd.control.api_problems import ApiProblem
-from ivrd.control.api_rate import Limiter, Rate
+from ivrd.control.api.clients import Client, Clients, client_of
+from ivrd.control.api.problems import ApiProblem
+from ivrd.control.api.rate import Limiter, Rate
 
 WRONG_PROOFS = Rate(60, 3600.0)
 """Wrong proofs of one client; those of one account are counted together with the phone's."""

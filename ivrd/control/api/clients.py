@@ -27,8 +27,8 @@ from pydantic import (
 )
 
 from ivrd.config import Config
-from ivrd.control.api_rate import Rate
-from ivrd.control.api_tokens import digest, is_token
+from ivrd.control.api.rate import Rate
+from ivrd.control.api.tokens import digest, is_token
 from ivrd.errors import ConfigError, Problem
 
 May: TypeAlias = Literal["bills", "details", "arrears"]

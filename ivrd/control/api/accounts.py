@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ivrd.assembly import Parts
 from ivrd.billing.entities import Account
-from ivrd.control.api_clients import Client
-from ivrd.control.api_problems import ApiProblem
-from ivrd.control.api_words import FindAccount
+from ivrd.control.api.clients import Client
+from ivrd.control.api.problems import ApiProblem
+from ivrd.control.api.words import FindAccount
 from ivrd.enquiry import U_DOWN, U_SLOW, local_number
 from ivrd.errors import BillingDown, BillingSlow
 from ivrd.events import U_OK

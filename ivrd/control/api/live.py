@@ -11,7 +11,7 @@ import structlog
 
 from ivrd.api_settings import ApiTable
 from ivrd.config import Config
-from ivrd.control.api_clients import Clients, clients_file, load_clients
+from ivrd.control.api.clients import Clients, clients_file, load_clients
 from ivrd.errors import ConfigError, Problem
 
 LOOK_S = 1.0

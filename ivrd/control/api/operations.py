@@ -16,11 +16,11 @@ from pydantic import BaseModel
 from ivrd.assembly import Parts, enquiry_settings
 from ivrd.billing.entities import Bill, NotReady
 from ivrd.billing.month_tables import months_between, months_until
-from ivrd.control.api_accounts import find_account
-from ivrd.control.api_clients import Client, May
-from ivrd.control.api_handles import LASTS_S
-from ivrd.control.api_problems import ApiProblem, Flaw
-from ivrd.control.api_words import (
+from ivrd.control.api.accounts import find_account
+from ivrd.control.api.clients import Client, May
+from ivrd.control.api.handles import LASTS_S
+from ivrd.control.api.problems import ApiProblem, Flaw
+from ivrd.control.api.words import (
     MOST_MONTHS,
     AllOwed,
     BillHead,

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from ivrd.billing.entities import Arrears, Bill, CallDetail
-from ivrd.control.api_clients import ACCOUNT_ID, May
+from ivrd.control.api.clients import ACCOUNT_ID, May
 
 MOST_MONTHS = 36
 """Months that one request may span."""
