@@ -250,7 +250,8 @@ class Campaign(Rules):
     """Data about arrears older than this dials nobody."""
 
     consent: bool = False
-    """Every debtor of this campaign has agreed to calls by machine, where a profile wants that."""
+    """The debtors have agreed to calls by machine, where a profile wants that; an account that says
+    no has not."""
 
     message: Message = Message()
     notice: Notice | None = None

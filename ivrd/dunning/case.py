@@ -118,8 +118,8 @@ class Case:
 
     `debt` is what a debt-wise limit counts by (the account, where a debt has no id of its own).
     `owed_fen` was read at `read_at`; a list says by `posted_at` until when its payments were
-    posted. `stale_after` is when the message stops being true. `consent`: the person agreed to
-    calls by machine.
+    posted. `stale_after` is when the message stops being true. `consent`: whether the person
+    agreed to calls by machine, None where nobody said.
     """
 
     attempt: str
@@ -147,7 +147,7 @@ class Case:
     stale_after: datetime | None = None
     ends: datetime | None = None
     """From when on its campaign calls nobody."""
-    consent: bool = False
+    consent: bool | None = None
     source: Literal["account", "list"] = "account"
     """Where the number is from; with a list, `posted_at` must be given for a dunning call."""
 

@@ -106,6 +106,7 @@ class _Choice:
             product=owed.product and owed.product[:_LONGEST_ID],
             group=owed.group and owed.group[:_LONGEST_ID],
             zone=debtor.zone or None,
+            consent=debtor.consent,
             lang=debtor.language if debtor.language in self._languages else None,
             chosen=self._chosen(debtor, numbers),
             refused=reason,

@@ -294,7 +294,8 @@ def case_of(
         read_at=running.posted_at if listed else now,
         posted_at=running.posted_at,
         max_age_h=campaign.max_age_h,
-        consent=campaign.consent,
+        # what the account says goes before what the campaign says of all of them
+        consent=campaign.consent or None if row.consent is None else row.consent,
         stale_after=_end_of(campaign.message.stale_after, zone),
         ends=campaign.when.end,
         source="list" if listed else "account",

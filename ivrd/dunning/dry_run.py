@@ -66,6 +66,7 @@ class Owing:
     listed: frozenset[str] = frozenset()
     promise: OpenPromise | None = None
     called: tuple[Counted, ...] = ()
+    consent: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class _Debtor:
     """One debtor in a run: what `case_of` reads, and what has happened."""
 
     __slots__ = (
-        "account", "group", "held", "id", "number_at", "numbers", "owing", "past",
+        "account", "consent", "group", "held", "id", "number_at", "numbers", "owing", "past",
         "person", "promise", "zone",
     )  # fmt: skip
 
@@ -121,6 +122,7 @@ class _Debtor:
         self.owing = owing
         self.id, self.account, self.person = owing.id, owing.account, owing.person
         self.numbers, self.zone = owing.numbers, owing.zone
+        self.consent = owing.consent
         self.number_at = 0
         self.past: list[Past] = []
         self.promise = owing.promise

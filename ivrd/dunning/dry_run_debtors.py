@@ -64,7 +64,7 @@ def owing(rows: Sequence[TargetRow], known: Known) -> list[Owing]:
             Owing(
                 len(debtors) + 1, row.account, row.person, row.numbers, row.zone, row.amount_fen,
                 frozenset(listed), known.promises.get(row.account),
-                tuple(known.calls.get(row.person, ())),
+                tuple(known.calls.get(row.person, ())), row.consent,
             )
         )  # fmt: skip
     return debtors

@@ -42,7 +42,7 @@ _in_zone = _of_campaign & (_t.zone == bindparam("zone")) & (_t.state == bindpara
 _due = (
         select(
             _t.id, _t.account, _t.person, _t.numbers, _t.number_at, _t.amount_fen, _t.months,
-            _t.due, _t.lang, _t.zone, _t.held, _t.state,
+            _t.due, _t.lang, _t.zone, _t.consent, _t.held, _t.state,
         )
         .where(_in_zone, _t.next_at <= bindparam("now"))
         .order_by(_t.next_at, _t.id)

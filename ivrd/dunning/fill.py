@@ -168,7 +168,7 @@ def _change(old: Any, row: TargetRow, now: datetime) -> tuple[Filled, dict[str, 
     """Return what becomes of a target that is in the campaign already."""
     change: dict[str, Any] = {
         "amount_fen": row.amount_fen, "months": row.months, "due": row.due,
-        "product": row.product, "customer_group": row.group,
+        "product": row.product, "customer_group": row.group, "consent": row.consent,
         "state": old.state, "why": old.why,
     }  # fmt: skip
     gone = old.state == TargetState.SETTLED or old.why == NOT_CHOSEN
@@ -227,7 +227,8 @@ def _values(campaign: int, row: TargetRow, now: datetime) -> dict[str, Any]:
         "campaign": campaign, "account": row.account, "person": row.person,
         "numbers": list(row.numbers), "amount_fen": row.amount_fen, "months": row.months,
         "due": row.due, "product": row.product, "customer_group": row.group,
-        "lang": row.lang, "zone": row.zone or "", "next_at": row.call_from or now,
+        "lang": row.lang, "zone": row.zone or "", "consent": row.consent,
+        "next_at": row.call_from or now,
         "state": (TargetState.EXCLUDED if out else TargetState.WAITING).value,
         "why": (row.refused or "number_invalid") if out else None,
         "ended_at": now if out else None,

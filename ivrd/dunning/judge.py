@@ -107,8 +107,9 @@ class Judge:
         mobile = self.plan.kind(case.number) is not NumberKind.FIXED
         for policy in self._in_force(case.profiles, day):
             if policy.consent == "all" or (policy.consent == "mobile" and mobile):
+                none = "there is none" if case.consent is None else "the account says no"
                 yield Held(Reason.NO_CONSENT, f"profile {policy.name} wants consent to calls by"
-                           " machine, and there is none")  # fmt: skip
+                           f" machine, and {none}")  # fmt: skip
 
     def _profiles(self, names: Sequence[str], day: date, zone: ZoneInfo) -> Iterator[Held]:
         for name in names:

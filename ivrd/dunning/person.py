@@ -84,6 +84,7 @@ class InCampaign:
     numbers: tuple[str, ...]
     number_at: int
     zone: str | None
+    consent: bool | None
     amount_fen: int
     months: int
     due: date | None
@@ -200,9 +201,9 @@ def _in_campaigns(tx: Connection, found: Found) -> tuple[InCampaign, ...]:
 def _in_campaign(tx: Connection, row: Row[Any]) -> InCampaign:
     return InCampaign(
         row.id, row.campaign, row.name, row.campaign_state, row.waits_for, row.account,
-        row.person, tuple(row.numbers), row.number_at, row.zone, row.amount_fen, row.months,
-        row.due, row.state, row.why, row.next_at, row.tries, row.told_at, row.ended_at,
-        row.paid_at, row.held, row.held_detail,
+        row.person, tuple(row.numbers), row.number_at, row.zone, row.consent,
+        row.amount_fen, row.months, row.due, row.state, row.why, row.next_at, row.tries,
+        row.told_at, row.ended_at, row.paid_at, row.held, row.held_detail,
         tuple(_decisions(tx, row.id)), tuple(_attempts(tx, row.id)),
     )  # fmt: skip
 

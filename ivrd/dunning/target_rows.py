@@ -31,3 +31,5 @@ class TargetRow:
     chosen: bool = True
     refused: str | None = None
     refused_detail: str | None = None
+    consent: bool | None = None
+    """Whether the holder agreed to calls by machine; None where nobody said."""

@@ -15,7 +15,7 @@ from ivrd.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
+HEAD = "0002"
 """The version of the tables in `ivrd.store.tables`."""
 
 PLACE = "ivrd.store:migrations"

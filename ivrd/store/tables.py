@@ -124,6 +124,7 @@ targets = Table(
     Column("held", String(64)),
     Column("held_detail", Text),
     Column("held_at", Instant),
+    Column("consent", Boolean),
     UniqueConstraint("campaign", "account"),
     Index("ix_targets_due", "campaign", "zone", "state", "next_at", "id"),
     Index("ix_targets_account", "account"),
@@ -132,7 +133,7 @@ targets = Table(
 `number_at` is the place in it of the one to dial next. `tries` counts attempts that cost the debtor
 something. `held` is the reason of the gate, or of the retry rule, why it was not called last.
 `paid_at` is when it was first seen that the account owes nothing any more, whatever became of the
-target."""
+target. `consent` is whether the holder agreed to calls by machine, NULL where nobody said."""
 
 target_numbers = Table(
     "target_numbers",

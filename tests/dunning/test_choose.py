@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from ivrd.billing.engine import engine_from
 from ivrd.billing.entities import Arrears, Debtor
@@ -388,3 +388,23 @@ def test_the_hours_of_a_debtor_are_those_of_their_zone_which_nobody_guesses(
     (row,) = choose_targets(billing, campaign(), PLAN, TODAY)
     assert (row.refused, bool(row.numbers)) == (refused, refused is None)
     assert row.zone == (zone or None)
+
+
+@pytest.mark.parametrize("said", [True, False, None])
+def test_what_the_billing_data_says_of_consent_is_kept_and_kept_up_to_date(
+    said: bool | None, store: Store
+) -> None:
+    debtor = Debtor(Arrears("7", 1000, 1), ("13800138000",), consent=said)
+    billing: Any = Says(debtor)
+    rows = list(choose_targets(billing, campaign(), PLAN, TODAY))
+    assert [row.consent for row in rows] == [said]
+
+    def of_target(tx: Connection) -> bool | None:
+        found: bool | None = tx.execute(select(T.consent)).scalar_one()
+        return found
+
+    which = new_campaign(store)
+    refill(store, which, rows, NOW)
+    assert store.read(of_target) is said
+    refill(store, which, [replace(rows[0], consent=False)], NOW)
+    assert store.read(of_target) is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,27 @@ def test_who_has_paid_is_not_called(node: DunningOffice) -> None:
     assert (target(node, RICH)["state"], target(node, RICH)["why"]) == ("settled", "settled")
     assert target(node, RICH)["paid_at"] is not None
     assert attempts(node, OLD) == ["told"]
+
+
+def test_who_says_no_to_machines_is_not_called_where_a_policy_asks(
+    billing: Path, tmp_path: Path
+) -> None:
+    policy = (
+        'title = "Agreed"\nsource = "a rule of the house"\nfrom = 2026-01-01\nconsent = "all"\n'
+    )
+    (tmp_path / "agreed.toml").write_text(policy, encoding="utf-8")
+    with closing(DunningOffice(tmp_path, billing, more='profiles = ["agreed.toml"]')) as node:
+        node.keep_only("88610001", "88610005")
+        node.campaign('consent = true\nprofiles = ["agreed.toml"]\n' + CAMPAIGN)
+        node.change(tables.targets, tables.targets.c.account == target(node, RICH)["account"],
+                    consent=False)  # fmt: skip
+        for number in (RICH, OLD):
+            behind(node, number, Does.LISTENS)
+        node.outbound.dialler.start([1])
+        node.run_until(9, 40)
+        assert (attempts(node, RICH), attempts(node, OLD)) == ([], ["told"])
+        assert target(node, RICH)["held"] == "no_consent"
+        assert "the account says no" in target(node, RICH)["held_detail"]
 
 
 def test_who_pays_while_it_rings_hears_no_amount(node: DunningOffice) -> None:

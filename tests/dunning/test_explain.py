@@ -105,6 +105,30 @@ def test_outside_the_hours_it_says_when_they_begin_again(tx: Connection, gate: G
     assert told.stories[0].opens_at == told.verdict.until
 
 
+MOBILE = "+8613800138000"
+
+
+@pytest.mark.parametrize(
+    ("of_account", "of_campaign", "detail"),
+    [
+        (False, True, "the account says no"), (False, False, "the account says no"),
+        (None, False, "there is none"), (None, True, None), (True, False, None),
+    ],
+)  # fmt: skip
+def test_consent_of_the_account_goes_before_that_of_the_campaign(
+    of_account: bool | None, of_campaign: bool, detail: str | None, tx: Connection, gate: Gate
+) -> None:
+    of = campaign(tx, settings=rules(consent=of_campaign).settings())
+    target(tx, of, "1001", MOBILE, next_at=hours(-1), consent=of_account)
+    told = why(tx, gate, MOBILE)
+    if detail is None:
+        assert told.verdict.may
+    else:
+        assert told.verdict.reason == Reason.NO_CONSENT
+        assert told.verdict.until is None, "no instant gives consent"
+        assert detail in told.verdict.sentence
+
+
 def test_holds_that_follow_each_other_lead_to_the_next_call(tx: Connection, gate: Gate) -> None:
     target(tx, arrears(tx), "1001", A, next_at=hours(-1))
     keep_promise(tx, "1001", None, None, 100, NOW, date(2026, 11, 26))

@@ -422,6 +422,9 @@ def test_consent_is_asked_for_where_a_profile_wants_it() -> None:
     mobile = world.debtor("+8613800138000")
     case = world.case(mobile, profiles=("us-reg-f",))
     assert world.held(case).reason is Reason.NO_CONSENT
+    nobody, no = world.held(case), world.held(replace(case, consent=False))
+    assert nobody.detail.endswith("there is none")
+    assert (no.reason, no.detail.endswith("the account says no")) == (Reason.NO_CONSENT, True)
     world.permitted(replace(case, consent=True))
     world.permitted(world.case(world.debtor(), profiles=("us-reg-f",)))
 
