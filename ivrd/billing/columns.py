@@ -180,6 +180,11 @@ class KeyColumn(Column):
     type: KeyType = "text"
     pad: Annotated[int, Field(ge=2, le=255)] | None = None
 
+    @property
+    def whole_type(self) -> KeyType:
+        """The type of the value that is read: what is made of several columns is text."""
+        return "text" if self.concat or getattr(self, "columns", None) else self.type
+
     @model_validator(mode="after")
     def _padded_text(self) -> KeyColumn:
         if self.pad and (self.column is None or self.type != "text"):
@@ -395,8 +400,8 @@ class LeftToPay(AmountColumn):
             yield from self.paid.terms()
 
 
-def left_of(paid: PaidColumn, total: AmountColumn) -> LeftToPay | None:
+def left_of(paid: PaidColumn, total: AmountColumn | None) -> LeftToPay | None:
     """Return what is left to pay of `total`, None where no amount says it."""
     if paid.left:
         return LeftToPay(total=paid.left, unit="li")
-    return LeftToPay(total=total, paid=paid.amount, unit="li") if paid.amount else None
+    return LeftToPay(total=total, paid=paid.amount, unit="li") if total and paid.amount else None

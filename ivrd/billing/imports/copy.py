@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Float, cast, or_
 
-from ivrd.billing.columns import AmountColumn, Column, MonthColumn, PaidColumn
+from ivrd.billing.arrears import owed_of
+from ivrd.billing.columns import AmountColumn, Column, MonthColumn, PaidColumn, left_of
 from ivrd.billing.imports.columns_in import (
     Fault,
     Take,
@@ -19,6 +20,7 @@ from ivrd.billing.imports.columns_in import (
     month_taker,
     start_taker,
 )
+from ivrd.billing.imports.embedded import LEFT
 from ivrd.billing.imports.new_file import NewFile
 from ivrd.billing.imports.parts import ACCOUNTS, ARREARS, BILLS, DETAILS, RUNS, Months, Told
 from ivrd.billing.imports.source import Origin
@@ -85,17 +87,21 @@ class Copy:
                 self._mapping.details, DETAILS, "detail", self._details, only_kept=True
             )
         if isinstance(self._mapping.arrears, ArrearsTable):
-            self._arrears(self._mapping.arrears)
+            owed = owed_of(self._mapping)
+            if owed:
+                self._arrears(owed.part)
 
     # -- what is taken of each part --------------------------------------------------------------
 
     def _accounts(self) -> None:
         part, take = self._mapping.account, Take()
-        take.add("id", "account.id", part.id, key_reader(part.id.type), few=False, needed=True)
+        take.add(
+            "id", "account.id", part.id, key_reader(part.id.whole_type), few=False, needed=True
+        )
         for name in ("phone", "agreement"):
             said = getattr(part, name)
             if said:
-                take.add(name, f"account.{name}", said, key_reader(said.type), few=False)
+                take.add(name, f"account.{name}", said, key_reader(said.whole_type), few=False)
         for name, column in (
             ("password", "password"), ("identity", "identity"), ("customer", "customer"),
             ("language", "language"), ("group", "customer_group"), ("product", "product"),
@@ -114,7 +120,7 @@ class Copy:
 
     def _whose(self, part: MonthTable, key: str, month: str | None) -> Take:
         take = Take()
-        kind = self._mapping.account.id.type
+        kind = self._mapping.account.id.whole_type
         take.add("account", f"{key}.account", part.account, key_reader(kind), few=False,
                  needed=True)  # fmt: skip
         if month is not None or part.month is None:
@@ -134,7 +140,10 @@ class Copy:
     def _whole(self, take: Take, part: WideBill | BillHead, key: str) -> None:
         if part.total:
             self._amount(take, "total", f"{key}.total", part.total)
-        if part.paid:
+        left = part.paid and left_of(part.paid, part.to_pay)
+        if left:
+            self._amount(take, LEFT, f"{key}.paid", left)
+        elif part.paid:
             take.add("paid", f"{key}.paid", part.paid, flag_taker(part.paid))
         self._due(take, f"{key}.due", part.due)
         if isinstance(self._mapping.arrears, UnpaidBills):
@@ -182,7 +191,7 @@ class Copy:
 
     def _arrears(self, part: ArrearsTable) -> None:
         take = Take()
-        kind = self._mapping.account.id.type
+        kind = self._mapping.account.id.whole_type
         take.add("account", "arrears.account", part.account, key_reader(kind), few=False,
                  needed=True)  # fmt: skip
         self._amount(take, "amount", "arrears.amount", part.amount, needed=True)
@@ -194,7 +203,10 @@ class Copy:
                      expected=f"a month as {part.month.format}")  # fmt: skip
         self._due(take, "arrears.due", part.due)
         self._texts(take, "arrears", part)
-        self._do(Job(ARREARS, "arrears", part, take))
+        amount = [taken.name for taken in take.taken].index("amount")
+        # of bills of which something came in only those count of which something is left
+        keep = (lambda row: row[amount] > 0) if part.paid else None
+        self._do(Job(ARREARS, "arrears", part, take, keep=keep))
 
     def _amount(
         self, take: Take, name: str, key: str, said: AmountColumn, *, needed: bool = False
@@ -287,7 +299,13 @@ class Copy:
 
     def _keeps(self, take: Take, paid: PaidColumn | None) -> Callable[[tuple[Any, ...]], bool]:
         names = [taken.name for taken in take.taken]
-        month, flag = names.index("month"), names.index("paid") if paid else None
+        month = names.index("month")
+        if paid and LEFT in names:
+            left = names.index(LEFT)
+            return lambda row: (
+                row[month] in self._kept or (isinstance(row[left], int) and row[left] > 0)
+            )
+        flag = names.index("paid") if paid else None
         return lambda row: row[month] in self._kept or (flag is not None and row[flag] == 0)
 
     def _order_of(self, part: Any) -> Callable[[Source], Iterable[Any]]:

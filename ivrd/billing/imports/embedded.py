@@ -25,7 +25,10 @@ from ivrd.errors import BillingDown, Problem
 UNREADABLE = "unreadable"
 """Stands for a value that does not fit: no amount, no date and no time is so written."""
 
-INTEGERS = frozenset({"consent", "paid", "total", "months", "amount", "charge", "surcharge",
+LEFT = "left_to_pay"
+"""The column of what is left to pay, where the operator's database tells by it what is paid."""
+
+INTEGERS = frozenset({LEFT, "consent", "paid", "total", "months", "amount", "charge", "surcharge",
                       "seconds", "position"})  # fmt: skip
 
 _MADE = Path(__file__).with_name("embedded.toml")
@@ -42,6 +45,8 @@ def embedded_mapping(source: BillingMapping) -> BillingMapping:
     for name in ("total", "paid", "due"):
         if whole is None or getattr(whole, name) is None:
             del bill[name]
+    if whole is not None and whole.paid and whole.paid.money:
+        bill["paid"] = {"left": LEFT}
     if source.details is None:
         del made["details"]
     else:
@@ -58,7 +63,7 @@ def _account(made: dict[str, Any], source: BillingMapping) -> None:
         if said is None:
             del made[name]
         elif isinstance(said, KeyColumn):
-            made[name] = {"column": made[name], "type": said.type}
+            made[name] = {"column": made[name], "type": said.whole_type}
     made["other_phones"] = [f"phone_{n + 2}" for n in range(len(source.account.other_phones))]
 
 
@@ -87,7 +92,7 @@ def tables_of(mapping: BillingMapping) -> dict[str, dict[str, str]]:
     for _, table in mapping.tables():
         columns = {name: _kind(name) for name in _columns_of(table)}
         if "account" in columns:
-            columns["account"] = key[account.id.type]
+            columns["account"] = key[account.id.whole_type]
         made[table.table] = columns
     made["account"] |= keys
     if isinstance(mapping.arrears, UnpaidBills):

@@ -20,7 +20,7 @@ from ivrd.billing.imports.new_file import NewFile, disk_errors, put_in_place
 from ivrd.billing.imports.parts import ACCOUNTS, ARREARS, BILLS, DETAILS, Months, Told
 from ivrd.billing.imports.source import Origin
 from ivrd.billing.imports.staging import Staging
-from ivrd.billing.tables import BillingMapping
+from ivrd.billing.tables import BillingMapping, NarrowBill
 from ivrd.errors import BillingDown, BillingError, IvrdError, MappingError
 
 _TABLES = {ACCOUNTS: "account", BILLS: "bill", DETAILS: "detail", ARREARS: "arrears"}
@@ -129,6 +129,7 @@ def run_import(
     Raises `ImportRefused`, `MappingError`, `BillingError`.
     """
     began_s = time.monotonic()
+    _refuse_what_has_no_place(origin.mapping)
     _check(origin)
     embedded = embedded_mapping(origin.mapping)
     new = NewFile(new_name(order.file), embedded)
@@ -183,6 +184,24 @@ def origin_of_files(
         file.unlink(missing_ok=True)
 
 
+def _refuse_what_has_no_place(mapping: BillingMapping) -> None:
+    """Refuse what ivrd's own file could not tell as a live database does."""
+    bill = mapping.bill
+    wrong = []
+    if isinstance(bill, NarrowBill) and bill.head is None and bill.paid:
+        wrong.append(mapping.problem(
+            ("bill", "paid"), "each item knows whether it is paid: that cannot be imported",
+            expected="a row for each bill, as [bill.head]; a view will do", rule="import",
+        ))  # fmt: skip
+    if bill.month and bill.month.quarter:
+        wrong.append(mapping.problem(
+            ("bill", "month"), "bills of quarters cannot be imported",
+            expected="a row for each month; a view will do", rule="import",
+        ))  # fmt: skip
+    if wrong:
+        raise MappingError(wrong)
+
+
 def _check(origin: Origin) -> None:
     """Hold the mapping against the source; a sample that cannot be read is a row to be refused.
 
@@ -191,6 +210,7 @@ def _check(origin: Origin) -> None:
     if origin.of_files:
         return
     found = check_billing(origin.mapping, origin.engine).problems
+    origin.engine.dispose()  # the connections that the check keeps are needed now
     down = [problem for problem in found if problem.rule == "down"]
     if down:
         raise BillingDown(str(down[0]))
