@@ -30,7 +30,7 @@ billing.add_command(init)
 
 @billing.command()
 @click.option("--mapping", "mapping_file", metavar="FILE",
-              type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              type=click.Path(dir_okay=False, path_type=Path),
               help="Another mapping than that of ivrd.toml.")  # fmt: skip
 @click.option("--url", help="Another database than that of ivrd.toml.")
 @click.option("--password-env", metavar="NAME", help="The environment variable of its password.")
