@@ -11,6 +11,7 @@ from ivrd.billing.draft.bills import Plan, plans, say_counting, say_place, say_w
 from ivrd.billing.draft.context import Context
 from ivrd.billing.draft.extras import say_arrears, say_details, say_ready
 from ivrd.billing.draft.findings import Draft, How
+from ivrd.billing.draft.fitting import fit
 from ivrd.billing.draft.items import Names, say_wide
 from ivrd.billing.draft.lexicon import lexicon
 from ivrd.billing.draft.links import Links
@@ -64,6 +65,8 @@ def draft_mapping(
         _say_nothing(at)
         return draft
     _say_plan(at, able[0], spoken)
+    if draft.complete:
+        fit(draft)
     _tell_others(draft, able)
     return draft
 
