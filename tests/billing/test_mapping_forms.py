@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from ivrd.billing.check import check_billing
 from ivrd.billing.columns import MonthColumn
+from ivrd.billing.entities import Bill
 from ivrd.billing.keys import LONGEST, AccountKey, LookupKey
 from ivrd.billing.mapping import BillingMapping, load_mapping
 from ivrd.billing.months import MonthWriter
@@ -234,3 +237,53 @@ paid = { date = "PAIDDATE" }"""),
     owed = {d.owed.account_id: (d.owed.amount_fen, d.owed.months) for d in reader.debtors()}
     engine.dispose()
     assert owed == {"A00002": (13770, 1), "A00003": (7030, 2), "A00004": (2500, 1)}
+
+
+LEFT = """
+name = "gas"
+zone = "Asia/Shanghai"
+unit = "yuan"
+
+[account]
+table = "yonghu"
+id = "hh"
+agreement = "hh"
+phone = "hh"
+
+[bill]
+layout = "wide"
+table = "ranqifei"
+account = "hh"
+month = { column = "zq", format = "YYYY-MM" }
+total = "yshj"
+paid = { left = { column = "wjje", unit = "fen" } }
+
+[bill.ready]
+by = "any-bill"
+
+[bill.items]
+gas = "yshj"
+
+[arrears]
+by = "unpaid-bills"
+past_due = false
+"""
+
+
+def test_what_is_left_tells_whether_a_bill_is_paid_and_what_is_owed(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "gas.db")) as file:
+        file.executescript(
+            """CREATE TABLE yonghu (hh TEXT PRIMARY KEY);
+            INSERT INTO yonghu VALUES ('R1'), ('R2'), ('R3');
+            CREATE TABLE ranqifei (hh TEXT, zq TEXT, yshj NUMERIC, wjje INTEGER);
+            INSERT INTO ranqifei VALUES ('R1', '2026-09', 62.5, 0), ('R2', '2026-08', 93, 9300),
+              ('R2', '2026-09', 93, 4301), ('R3', '2026-09', 10, NULL);"""
+        )
+    (tmp_path / "gas.toml").write_text(LEFT, encoding="utf-8")
+    engine = reader_engine(f"sqlite:///{tmp_path / 'gas.db'}")
+    reader = BillingReader(load_mapping(tmp_path / "gas.toml"), engine)
+    told = [reader.bill(account, "2026-09") for account in ("R1", "R2", "R3")]
+    owed = [(one.owed.account_id, one.owed.amount_fen, one.owed.months) for one in reader.debtors()]
+    engine.dispose()
+    assert [bill.paid for bill in told if isinstance(bill, Bill)] == [True, False, True]
+    assert owed == [("R2", 13601, 2)]
