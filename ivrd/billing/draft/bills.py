@@ -18,7 +18,6 @@ from ivrd.billing.draft.shapes import Shape, shape_of
 from ivrd.billing.draft.survey import Col, Tab
 
 _MOST_SHAPES = 24
-_LEAST_BILL = 1.3
 
 
 class Place(NamedTuple):
