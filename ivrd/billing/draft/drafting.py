@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 
 from ivrd.billing.draft.accounts import say_account
 from ivrd.billing.draft.bills import Plan, plans, say_counting, say_place, say_whole
+from ivrd.billing.draft.calls import say_details
 from ivrd.billing.draft.context import Context
-from ivrd.billing.draft.extras import say_arrears, say_details, say_ready
+from ivrd.billing.draft.extras import say_arrears, say_ready
 from ivrd.billing.draft.findings import Draft, How
 from ivrd.billing.draft.fitting import fit
 from ivrd.billing.draft.items import Names, say_wide
