@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ivrd.billing.imports.embedded import UNREADABLE, About, indexes_of, tables_of
+from ivrd.billing.imports.embedded import LEFT, UNREADABLE, About, indexes_of, tables_of
 from ivrd.billing.tables import ArrearsTable, BillingMapping
 from ivrd.errors import BillingError
 
@@ -103,8 +103,8 @@ class NewFile:
         if not self.rows_refused():
             return
         marked = [f'"{self._first_item}" = ?']
-        if "paid" in self._tables["bill"]:
-            marked.append("paid = NULL")  # not known, so that nobody is dunned for it
+        # whether it is paid is not known then, so that nobody is dunned for it
+        marked += [f"{name} = NULL" for name in ("paid", LEFT) if name in self._tables["bill"]]
         self.sql.execute(
             f"UPDATE bill SET {', '.join(marked)} WHERE (account, month) IN"  # noqa: S608 - names of the mapping
             " (SELECT account, month FROM refused WHERE part = 'bills' AND month IS NOT NULL)",
