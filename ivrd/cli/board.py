@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -69,9 +70,10 @@ def arrange(lines: int, width: int, height: int) -> Arrangement:
 
 
 def screen(board: Board, width: int, height: int, now_s: float, foot: str) -> RenderableType:
-    """Return the whole screen: the daemon above, the lines, and `foot` below."""
+    """Return the whole screen: the daemon above, the lines, and `foot` below, in whole words."""
     head = _head(board, now_s)
-    room = max(1, height - len(head) - 1)
+    feet = textwrap.wrap(foot, width, break_on_hyphens=False) or [""]
+    room = max(1, height - len(head) - len(feet))
     views = [board.lines[number] for number in sorted(board.lines)]
     plan = arrange(len(views), width, room)
     cells: Callable[[dict[str, Any], float], RenderableType] = (
@@ -81,11 +83,11 @@ def screen(board: Board, width: int, height: int, now_s: float, foot: str) -> Re
     shown = views[: rows * plan.columns]
     body = _grid([cells(view, now_s) for view in shown], plan.columns)
     used = -(-len(shown) // plan.columns) * plan.height
-    last = f"{len(views) - len(shown)} more lines; enlarge the terminal.  {foot}"
-    below = Text(last if len(shown) < len(views) else foot, style="dim", no_wrap=True,
-                 overflow="ellipsis")  # fmt: skip
+    if len(shown) < len(views):
+        feet[0] = f"{len(views) - len(shown)} more lines; enlarge the terminal.  {feet[0]}"
+    below = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in feet]
     blank = [Text("")] * max(0, room - used)
-    return Group(*head, body, *blank, below)
+    return Group(*head, body, *blank, *below)
 
 
 def _head(board: Board, now_s: float) -> list[Text]:

@@ -127,3 +127,12 @@ def test_trouble_stands_above() -> None:
 
 def test_a_stopped_line_says_so() -> None:
     assert "1 idle, stopped" in "\n".join(_drawn([_view(1, stopped=True)], 80, 24))
+
+
+def test_words_below_that_are_too_long_for_a_row_stand_on_two_rows_whole() -> None:
+    foot = 'q stops.  To call: ivrd -c var/property/ivrd.toml call --keys "1 202610# 1 88610001#"'
+    with Console(width=80, file=io.StringIO(), record=True) as console:
+        console.print(screen(Board(), 80, 24, 0.0, foot), end="")
+    rows = [row.rstrip() for row in console.export_text().splitlines()]
+    assert len(rows) == 24
+    assert " ".join(rows[-2:]) == foot

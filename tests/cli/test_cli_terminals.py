@@ -71,7 +71,7 @@ def test_tail_is_coloured_and_short_on_a_terminal(own_sample: Path) -> None:
 def test_run_with_watch_is_a_daemon_with_callers_until_q(own_sample: Path) -> None:
     command = [*IVRD, "--config", str(own_sample), "run", "--watch", "--demo", "7200"]
     with Terminal(command, columns=100, rows=30) as run:
-        at = run.see("ivrd call --keys")
+        at = run.see("ivrd -c")
         run.see("in call", at)
         run.type("q")
         run.see("stopping")
