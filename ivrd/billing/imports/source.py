@@ -121,16 +121,25 @@ class Origin:
     def _cursor(self) -> Any:
         """Return a cursor of the driver's own that brings rows as they are asked for.
 
-        SQLAlchemy's rows would cost as much again as reading them does.
+        SQLAlchemy's rows would cost as much again as reading them does. Amounts come as text where
+        a driver can be told so: the same text is found again in a tenth of a Decimal's time.
         """
         connection = self._open.connection
         if DEADLINE in connection.info:
             connection.info[DEADLINE].begin()
         dialect = self.engine.dialect
         if dialect.name == "postgresql":
-            return connection.cursor("ivrd_import")
+            named: Any = connection.cursor("ivrd_import")
+            if dialect.driver == "psycopg":
+                strings = import_module("psycopg.types.string")
+                named.adapters.register_loader("numeric", strings.TextLoader)
+            return named
         if dialect.name in {"mysql", "mariadb"}:
             cursors = import_module(f"{dialect.loaded_dbapi.__name__}.cursors")
+            if dialect.driver == "pymysql":
+                kinds = import_module("pymysql.constants.FIELD_TYPE")
+                raw: Any = connection.dbapi_connection
+                raw.decoders = {**raw.decoders, kinds.NEWDECIMAL: str}
             return connection.cursor(cursors.SSCursor)
         cursor: Any = connection.cursor()
         cursor.arraysize = BATCH
