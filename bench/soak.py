@@ -99,8 +99,11 @@ class Look:
     faults: int
 
 
-MAY_GROW = {"memory_mb": 0.5, "helper_mb": 0.1, "descriptors": 0.2, "threads": 0.1, "tasks": 0.2}
-"""What each may grow an hour of the daemon's time, by its looks' slope, before it is told."""
+MAY_GROW = {"memory_mb": 0.5, "helper_mb": 0.1, "descriptors": 0.3, "threads": 0.1, "tasks": 0.2}
+"""What each may grow an hour of the daemon's time, by its looks' slope, before it is told.
+
+Descriptors have room for a pool of connections to the store that fills in a day.
+"""
 
 
 def main() -> int:
