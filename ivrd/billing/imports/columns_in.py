@@ -158,6 +158,22 @@ def _reason(error: Exception) -> str:
     return own if own.startswith("not ") else "not as the mapping says"
 
 
+MOST = 10**15
+"""Fen, bills or seconds beyond which a value is a fault: SQLite's numbers, and their sums, end."""
+
+
+def within_reason(read: Read) -> Read:
+    """Return what reads whole numbers that can be added up."""
+
+    def taken(value: Any) -> int:
+        found: int = read(value)
+        if abs(found) > MOST:
+            raise ValueError("not within reason")
+        return found
+
+    return taken
+
+
 def key_reader(kind: str) -> Read:
     """Return what reads a value that rows are looked up by."""
     if kind == "text":

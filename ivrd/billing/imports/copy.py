@@ -10,7 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Float, cast, or_
 
 from ivrd.billing.arrears import owed_of
-from ivrd.billing.columns import AmountColumn, Column, MonthColumn, PaidColumn, left_of
+from ivrd.billing.columns import (
+    AmountColumn,
+    Column,
+    LeftToPay,
+    MonthColumn,
+    PaidColumn,
+    left_of,
+)
 from ivrd.billing.imports.columns_in import (
     Fault,
     Take,
@@ -19,6 +26,7 @@ from ivrd.billing.imports.columns_in import (
     key_reader,
     month_taker,
     start_taker,
+    within_reason,
 )
 from ivrd.billing.imports.embedded import LEFT
 from ivrd.billing.imports.new_file import NewFile
@@ -183,7 +191,8 @@ class Copy:
                  text(part.other_number), few=False)  # fmt: skip
         columns, read, form = start_taker(self._mapping)
         take.add("started", "details.started", columns, read, few=False, expected=form)
-        take.add("seconds", "details.seconds", part.seconds, number, expected="whole seconds")
+        take.add("seconds", "details.seconds", part.seconds, within_reason(number),
+                 expected="whole seconds")  # fmt: skip
         self._amount(take, "charge", "details.charge", part.charge)
         if part.surcharge:
             self._amount(take, "surcharge", "details.surcharge", part.surcharge)
@@ -196,7 +205,7 @@ class Copy:
                  needed=True)  # fmt: skip
         self._amount(take, "amount", "arrears.amount", part.amount, needed=True)
         if part.months:
-            take.add("months", "arrears.months", part.months, number, needed=True,
+            take.add("months", "arrears.months", part.months, within_reason(number), needed=True,
                      expected="a count")  # fmt: skip
         if part.month:
             take.add("month", "arrears.month", part.month, month_taker(part.month),
@@ -211,8 +220,10 @@ class Copy:
     def _amount(
         self, take: Take, name: str, key: str, said: AmountColumn, *, needed: bool = False
     ) -> None:
-        unit = said.unit or self._mapping.unit
-        take.add(name, key, said, amount_reader(self._mapping, said), needed=needed,
+        told = said.total if isinstance(said, LeftToPay) else said
+        unit = told.unit or self._mapping.unit
+        read = within_reason(amount_reader(self._mapping, said))
+        take.add(name, key, said, read, needed=needed,
                  expected=f"an amount in {unit}, in whole fen")  # fmt: skip
 
     def _due(self, take: Take, key: str, said: Any) -> None:

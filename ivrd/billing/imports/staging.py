@@ -1,8 +1,9 @@
 """CSV and XLSX as a database: their rows, as they are, in a SQLite file of their own.
 
 A mapping then reads them as it reads any database; nothing here knows what a bill is. Cells are
-text, for that is what a CSV has: "0571" stays so. Empty cells are NULL. Columns that a mapping adds
-up are numbers; what is none there becomes infinite, so that the sum is refused when it is read.
+text, for that is what a CSV has: "0571" stays so. Empty cells are NULL. Columns that a mapping
+reckons with are numbers; what is none there becomes infinite, so that what comes of it is refused
+when it is read.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ivrd.billing.arrears import owed_of
-from ivrd.billing.columns import MonthColumn
+from ivrd.billing.columns import Column, LeftToPay, MonthColumn, Term
 from ivrd.billing.imports.file_rows import (
     CsvFile,
     FilesError,
@@ -44,8 +45,8 @@ _DATES = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "hh": "%H", "mm": "%
 
 @dataclass
 class Wanted:
-    """What a mapping wants of one table; `formats` say how it writes dates, `signs` what it adds
-    (1) and subtracts (-1).
+    """What a mapping wants of one table; `formats` say how it writes dates, `signs` what counts
+    as it is (1) and what is taken away (-1) where the database reckons.
     """  # noqa: D205 - one sentence
 
     part: str
@@ -75,19 +76,40 @@ def wanted_of(mapping: BillingMapping) -> dict[str, Wanted]:
 
 
 def _note_kinds(part: Table, wanted: Mapping[str | None, Wanted]) -> None:
-    for _, column in part.columns():
+    for key, column in part.columns():
         form = getattr(column, "format", None)
         if isinstance(column, MonthColumn) and column.type == "date":
             form = "YYYY-MM-DD"
-        for place, term in column.terms():
-            if term.column is None:
-                continue
-            if form is not None:
-                wanted[term.from_].formats[term.column] = form
-            if place[:1] == ("add",):
-                wanted[term.from_].signs[term.column] = 1
-            elif place[:1] == ("subtract",):
-                wanted[term.from_].signs.setdefault(term.column, -1)
+        if form is not None:
+            for _, term in column.terms():
+                if term.column is not None:
+                    wanted[term.from_].formats[term.column] = form
+        for term, sign in _reckoned(key, column):
+            if term.column is not None and sign > 0:
+                wanted[term.from_].signs[term.column] = sign
+            elif term.column is not None:
+                wanted[term.from_].signs.setdefault(term.column, sign)
+
+
+def _reckoned(key: tuple[str, ...], column: Column) -> Iterator[tuple[Term, int]]:
+    """Yield the columns that the database reckons with, and with which sign each counts.
+
+    SQLite takes a text that is no number for 0, and "1,234.50" for 1.
+    """
+    if isinstance(column, LeftToPay):
+        yield from _added(column.total, 1)
+        if column.paid:
+            yield from _added(column.paid, -1)
+    elif key[:1] == ("paid",):
+        yield from _added(column, -1 if key[1:] == ("amount",) else 1)
+    elif column.add or getattr(column, "negative", None):
+        yield from _added(column, 1)
+
+
+def _added(column: Column, sign: int) -> Iterator[tuple[Term, int]]:
+    for place, term in column.terms():
+        if place[:1] != ("negative",):
+            yield term, -sign if place[:1] == ("subtract",) else sign
 
 
 class Staging:
@@ -293,9 +315,8 @@ def _text(cell: Any, form: str) -> str | None:
     if isinstance(cell, bool):
         return str(int(cell))
     if isinstance(cell, float):
-        return (
-            str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else str(Decimal(repr(cell)))
-        )
+        # what a spreadsheet shows: the digits behind are noise of its reckoning
+        return format(Decimal(f"{cell:.15g}"), "f")
     if isinstance(cell, date | time):
         return _written(cell, form)
     return str(cell)
