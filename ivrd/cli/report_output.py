@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import wraps
@@ -116,12 +116,18 @@ def show_report(report: Report, shown: Shown, hidden: frozenset[Private] = EVERY
     Files have everything in full, unless masking was asked for: they are made for those who
     need it.
     """
+    source = report.rows
     to_file = shown.csv is not None or shown.xlsx is not None
     if shown.mask:
         report = report.masking(EVERYTHING)
     elif not to_file and not shown.clear:
         report = report.masking(hidden)
-    _show(report, shown)
+    try:
+        _show(report, shown)
+    finally:
+        # a reader who goes leaves rows half read: they end while what they are read from is open
+        if isinstance(source, Generator):
+            source.close()
 
 
 def _show(report: Report, shown: Shown) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import stat
 import subprocess
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import Connection, select
 
+from ivrd.cli.report_output import Shown, show_report
+from ivrd.dunning.columns import Column, Private, Report
 from ivrd.store import tables
 from tests.cli.cli_terminal import IVRD, Invoke, Terminal
 from tests.cli.dunning_set_up import (
@@ -296,3 +299,34 @@ def test_json_of_an_empty_report_is_whole(invoke: Invoke, own_sample: Path) -> N
         "report": "calls", "title": "Calls", "rows": [], "remarks": [],
     }  # fmt: skip
     assert invoke(own_sample, "report", "calls").stdout == "Calls: nothing\n"
+
+
+class _Gone(io.StringIO):
+    """Standard output whose reader goes after the first row."""
+
+    def write(self, text: str) -> int:
+        if "0001" in text:
+            raise BrokenPipeError
+        return super().write(text)
+
+
+def test_rows_that_a_reader_left_half_read_end_while_the_store_is_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[bool] = []
+
+    def rows() -> Iterator[tuple[str]]:
+        try:
+            for number in ("+861088610001", "+861088610002"):
+                yield (number,)
+        finally:
+            ended.append(True)
+
+    column = Column("number", "number", "号码", private=Private.NUMBER)
+    report = Report("calls", ("Calls", "呼叫记录"), (column,), rows(), UTC)
+    shown = Shown(None, None, "en", clear=False, mask=True, limit=0, as_json=True)
+    monkeypatch.setattr("sys.stdout", _Gone())
+    with pytest.raises(BrokenPipeError) as left:
+        show_report(report, shown)
+    # the traceback holds the frame in which they were read
+    assert (bool(left.tb), ended) == (True, [True])
