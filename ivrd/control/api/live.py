@@ -60,25 +60,24 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
 class Live:
     """The clients and the TLS of the JSON interface, as their files have them by now.
 
-    Raises `ConfigError` where a file cannot be used at the start.
+    Raises `ConfigError` where a file cannot be used at the start. `tls` is for a listener: each
+    handshake has the files looked at, and gets the certificate that could be used last.
     """
 
     def __init__(self, config: Config, table: ApiTable, monotonic: Callable[[], float]) -> None:
         self._file = clients_file(config)
         self._monotonic = monotonic
         self._looked_s = monotonic()
-        self.clients: Clients = load_clients(self._file)
+        # watched first: what changes while it is read is read again
         self._watched = [Watched([self._file], self._read)]
+        self.clients: Clients = load_clients(self._file)
         self.tls: ssl.SSLContext | None = None
         cert, key = config.file_of(table.cert_file), config.file_of(table.key_file)
         if cert is not None and key is not None:
-            tls = self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-
-            def renew() -> None:
-                _load(tls, cert, key)
-
-            renew()
-            self._watched.append(Watched([cert, key], renew))
+            files = cert, key
+            self._watched.append(Watched(files, lambda: self._renew(*files)))
+            self._latest = self.tls = _loaded(cert, key)
+            self.tls.sni_callback = self._choose
 
     def look(self) -> None:
         """Look whether a file has changed, if that is not done already."""
@@ -91,9 +90,19 @@ class Live:
     def _read(self) -> None:
         self.clients = load_clients(self._file)
 
+    def _renew(self, cert: Path, key: Path) -> None:
+        # a context of its own: one that got a certificate without its key serves nobody any more
+        self._latest = _loaded(cert, key)
 
-def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
-    """Let new connections have a certificate. Raises `ConfigError` where it cannot be used."""
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:
+        """Give a connection its certificate: called in each handshake, whatever name is asked."""
+        self.look()
+        connection.context = self._latest
+
+
+def _loaded(cert: Path, key: Path) -> ssl.SSLContext:
+    """Return what speaks TLS by a certificate. Raises `ConfigError` where it cannot be used."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         mode = stat.S_IMODE(key.stat().st_mode)
         if mode & 0o077:
@@ -109,3 +118,4 @@ def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
         raise ConfigError(
             [Problem(what, key="api.cert_file", expected=expected, rule="secret")]
         ) from None
+    return context
