@@ -151,7 +151,10 @@ class Database:
         except (SQLAlchemyError, OSError, self._driver_error) as exc:
             # the driver's own text may hold what was asked for: it is not passed on
             error = translated(exc)
-            self._note(error, asked, lookups, tried=tried)
+            if isinstance(error, BillingSlow | BillingDown):
+                self._note(error, asked, lookups, tried=tried)
+            else:
+                self.breaker.worked()  # it answers: what it answers is wrong
             raise error from None
         except (BillingSlow, BillingDown) as error:
             self._note(error, asked, lookups, tried=tried)

@@ -105,7 +105,9 @@ def is_no_table(cause: Exception) -> bool:
 
 
 def _of_sqlite(cause: sqlite3.Error) -> BillingError:
-    """SQLite's messages name tables and columns, never values."""
+    """SQLite's messages name tables and columns; but one, and that is not of SQLite, no values."""
+    if str(cause).startswith("Could not decode"):
+        return BillingError("the billing data has a text that is not UTF-8, as SQLite's must be")
     if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
         return BillingSlow("the billing database was not done in time")
     return BillingDown(f"the billing database failed: {cause}")
