@@ -418,7 +418,13 @@ def load_config(path: Path) -> Config:
         *_test_list(config, file),
         *_mqtt(config, file),
         *_log(config, file),
-        *import_problems(config.billing.mode, file.data["billing"], config.import_, file),
+        *import_problems(
+            config.billing.mode,
+            file.data["billing"],
+            config.import_,
+            config.enquiry.months_back,
+            file,
+        ),
         *(api_problems(config.api, config.billing.threads, file) if config.api else ()),
     ]
     if problems:

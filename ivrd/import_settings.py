@@ -50,9 +50,12 @@ class ImportTable(BaseModel):
 
 
 def import_problems(
-    mode: Mode, billing: dict[str, Any], table: ImportTable | None, file: TomlFile
+    mode: Mode, billing: dict[str, Any], table: ImportTable | None, told: int, file: TomlFile
 ) -> Iterator[Problem]:
-    """Return what is wrong between [billing], as it stands in the file, and [import]."""
+    """Return what is wrong between [billing], as it stands in the file, and [import].
+
+    `told` is how many months back callers are told of.
+    """
     if mode == "network":
         for key in ("mapping", "url"):
             if not billing.get(key):
@@ -73,6 +76,10 @@ def import_problems(
     if (table.url is None) == (table.files is None):
         what = "names both url and files" if table.url else "names no source"
         yield file.problem(("import",), what, expected="url or files", rule="source")
+    if table.months < told:
+        what = f"is {table.months}, but callers may ask for {told}: older bills would not be there"
+        yield file.problem(("import", "months"), what, rule="count",
+                           expected=f"{told} or more, or less of enquiry.months_back")  # fmt: skip
     for key in ("password_env", "password_file"):
         if table.url is None and getattr(table, key):
             yield file.problem(("import", key), "a password without a url", expected="import.url",

@@ -16,7 +16,7 @@ import structlog
 from ivrd.billing.imports.embedded import About, read_about, seen
 from ivrd.clock import Clock, Timer
 from ivrd.config import Config
-from ivrd.errors import BillingDown, IvrdError
+from ivrd.errors import BillingDown, IvrdError, arose_at
 from ivrd.import_settings import ImportTable
 from ivrd.import_times import last_due, next_due, too_old
 
@@ -137,6 +137,9 @@ class ImportWatch:
         except IvrdError as error:
             for line in str(error).splitlines():
                 _log.error("billing_data_not_used", why=line)
+            return
+        except Exception as error:  # else nobody is told that callers hear old data
+            _log.error("billing_data_not_used", why=type(error).__name__, at=arose_at(error))
             return
         self._about = self._read()
         if self._about is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from ivrd.billing.check import Check, check_billing
 from ivrd.billing.engine import engine_from
@@ -50,7 +51,7 @@ def unfit_data(config: Config, mapping: BillingMapping) -> list[Problem]:
 def open_data(config: Config) -> Engine:
     """Return an engine on the billing data; in stand-alone mode, on the file of now.
 
-    Raises `ConfigError`.
+    A file that cannot be opened is for lookups to tell, and for `unfit_data`. Raises `ConfigError`.
     """
     billing = config.billing
 
@@ -68,7 +69,10 @@ def open_data(config: Config) -> Engine:
     file = config.billing_file
     if file is None or not file.exists():
         return opened(held=False)
-    return _of_one_file(file, lambda: opened(held=True))
+    try:
+        return _of_one_file(file, lambda: opened(held=True))
+    except SQLAlchemyError:
+        return opened(held=False)
 
 
 def _of_one_file(file: Path, make: Callable[[], Engine]) -> Engine:

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def engine_from(
     take `time_limit_s`, waits for another's lock included: SQLite is interrupted, servers are
     told. For Oracle and SQL Server the driver gives up, and the account alone makes it read-only.
     `connections` is how many there are at most. Raises `ConfigError`; its problems have the keys
-    ``url``, ``password_env``, ``password_file``.
+    ``url``, ``password_env``, ``password_file``. With `held`, SQLAlchemy's errors, too.
     """
     problems: list[Problem] = []
     parsed = _parse(url, problems)
@@ -117,8 +118,9 @@ def engine_from(
     # one is left to whoever uses the engine itself
     keep_for(engine, connections - 1, recycle_s)
     if held:
-        for one in [engine.connect() for _ in range(connections)]:
-            one.close()
+        with ExitStack() as made:
+            for _ in range(connections):
+                made.enter_context(engine.connect())
     return engine
 
 

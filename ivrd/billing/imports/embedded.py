@@ -162,10 +162,15 @@ class About:
 def read_about(file: Path) -> About | None:
     """Return what a file tells of itself, None where there is none.
 
-    Raises `BillingDown` where it is no file of ivrd's.
+    Raises `BillingDown` where it cannot be read, or is no file of ivrd's.
     """
-    if not file.exists():
+    try:
+        with file.open("rb"):
+            pass
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise BillingDown(f"{file} cannot be read: {error.strerror or error}") from None
     try:
         uri = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(uri, uri=True)) as opened:
