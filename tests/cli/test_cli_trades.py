@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import sqlite3
+import subprocess
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def test_the_words_how_to_call_are_a_call_that_hears_the_bill(invoke: Invoke, ho
     assert (ivrd, call, keys) == ("ivrd", "call", "--keys")
     result = invoke(home / "ivrd.toml", "call", "--fast", "--keys", said)
     assert result.exit_code == 0, result.output
-    for words in HEARD[home.name]:
+    for words in (f"欢迎使用{HEARD[home.name][0]}查询服务", *HEARD[home.name]):
         assert words in result.stdout
 
 
@@ -167,7 +168,19 @@ def _make(folder: Path, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", TRADES)
-def test_make_run_starts_a_profile_that_answers_a_call(name: str, checkout: Path) -> None:
+def test_make_run_uses_a_folder_of_the_profiles_own(name: str, checkout: Path) -> None:
+    dry = subprocess.run(  # noqa: S603 - make, on our own Makefile
+        [*_make(checkout, f"PROFILE={name}"), "--dry-run"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert dry.stdout.splitlines() == [
+        f".venv/bin/ivrd sample-data --keep --profile '{name}' 'var/{name}'",
+        f".venv/bin/ivrd --config 'var/{name}/ivrd.toml' run --watch",
+    ]
+
+
+def test_make_run_starts_a_profile_that_answers_a_call(checkout: Path) -> None:
+    name = "water"
     with Terminal(_make(checkout, f"PROFILE={name}"), columns=120) as daemon:
         at = daemon.see(f"ivrd -c var/{name}/ivrd.toml call --keys", daemon.see("q stops"))
         config = checkout / "var" / name / "ivrd.toml"
