@@ -25,9 +25,10 @@ from tests.real.enquiry_office import heard_on_software
 IVRD = (sys.executable, "-c", "from ivrd.cli import main; main(prog_name='ivrd')")
 
 SCRIPT = """
-caller 88610001
+caller 88610011
 called 170
-interrupt 1{month}#188610011# after 3.2 gap 0.17
+listen
+interrupt 1{month}#3 gap 0.15
 hear bill_of_month within 30
 hear bill_total 三十元零五分
 hang up
