@@ -8,8 +8,11 @@ on one address know nothing of each other.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
+import socket
 import ssl
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -19,6 +22,9 @@ from ivrd.listen_address import host_and_port
 
 MOST_CONNECTIONS = 256
 """Connections of one listener; further ones are cut off: descriptors are left for the calls."""
+
+HANDSHAKE_S = 10.0
+"""How long a connection may take to agree on TLS; it counts among the others meanwhile."""
 
 _log = structlog.get_logger("ivrd")
 
@@ -38,41 +44,70 @@ class Listener:
         self.key = key
         self.listen = listen
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._open = 0
 
     async def start(self) -> None:
         """Listen. Raises `ControlError` where nobody can."""
         await self._runner.setup()
-        host, port = host_and_port(self.listen)
-        loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._connected, host, port, ssl=self.tls)
+            await self._serve(await self._doors())
         except OSError as error:
             await self.stop()
             why = f"cannot listen on {self.listen}: {error.strerror or error}"
             raise ControlError(f"{why}; choose another with {self.key}") from None
         _log.info("listening", key=self.key, port=self.port, tls=self.tls is not None)
 
+    async def _doors(self) -> list[_Door]:
+        """Return a socket for each address that the name has, bound by asyncio's rules."""
+        host, port = host_and_port(self.listen)
+        loop = asyncio.get_running_loop()
+        bound = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
+        try:
+            return [_Door(one.fileno(), self._let_in, self._gone) for one in bound.sockets]
+        finally:
+            bound.close()
+
+    async def _serve(self, doors: Sequence[_Door]) -> None:
+        loop, server = asyncio.get_running_loop(), self._runner.server
+        if server is None:
+            raise RuntimeError("a runner that is set up has a server")
+        limit_s = HANDSHAKE_S if self.tls else None
+        try:
+            for door in doors:
+                self._servers.append(
+                    await loop.create_server(
+                        server, sock=door, ssl=self.tls, ssl_handshake_timeout=limit_s
+                    )
+                )
+        except OSError:
+            for door in doors:
+                door.close()
+            raise
+
     async def stop(self) -> None:
         """Stop listening; safe to repeat."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        for server in self._servers:
+            server.close()
+        self._servers = []
         await self._runner.cleanup()
 
     @property
     def port(self) -> int:
         """The port on which it listens."""
-        if self._server is None:
+        if not self._servers:
             raise ValueError("does not listen")
-        port: int = self._server.sockets[0].getsockname()[1]
+        port: int = self._servers[0].sockets[0].getsockname()[1]
         return port
 
-    def _connected(self) -> asyncio.BaseProtocol:
-        server = self._runner.server
-        if server is None or len(server.connections) >= MOST_CONNECTIONS:
-            return _CutOff()
-        return server()
+    def _let_in(self) -> bool:
+        if self._open >= MOST_CONNECTIONS:
+            return False
+        self._open += 1
+        return True
+
+    def _gone(self) -> None:
+        self._open -= 1
 
 
 class Listeners:
@@ -100,14 +135,35 @@ class Listeners:
             await listener.stop()
 
 
-class _CutOff(asyncio.Protocol):
-    """A connection too many."""
+class _Door(socket.socket):
+    """Takes connections while there is room, before a word of TLS is spoken."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Cut it off."""
-        with contextlib.suppress(OSError):
-            assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a stream, it is one
-            transport.abort()
+    def __init__(self, bound: int, let_in: Callable[[], bool], gone: Callable[[], None]) -> None:
+        super().__init__(fileno=os.dup(bound))
+        self._let_in, self._gone = let_in, gone
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Return a connection. Raises `ConnectionAbortedError` where it is one too many."""
+        made, address = super().accept()
+        if not self._let_in():
+            made.close()
+            raise ConnectionAbortedError("too many connections")
+        return _Counted(made.detach(), self._gone), address
+
+
+class _Counted(socket.socket):
+    """A connection that says when it is closed, however far it has come."""
+
+    def __init__(self, descriptor: int, gone: Callable[[], None]) -> None:
+        super().__init__(fileno=descriptor)
+        self._gone: Callable[[], None] | None = gone
+
+    def close(self) -> None:
+        """Close it; safe to repeat."""
+        super().close()
+        gone, self._gone = self._gone, None
+        if gone is not None:
+            gone()
 
 
 async def _unsigned(_: web.Request, response: web.StreamResponse) -> None:

@@ -99,7 +99,8 @@ def test_a_wrong_file_of_clients_ends_the_start(
     assert any("clients.json" in problem and told in problem for problem in problems), problems
 
 
-async def _certificate(folder: Path, name: str) -> None:
+async def certificate(folder: Path, name: str) -> None:
+    """Put a new certificate and its key in place, as c.pem and k.pem."""
     process = await asyncio.create_subprocess_exec(
         "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "new.key",
         "-out", "new.pem", "-days", "2", "-subj", f"/CN={name}",
@@ -117,7 +118,7 @@ async def test_bills_come_by_tls_and_a_renewed_certificate_is_taken_up(
 ) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed (apt-get install openssl)")
-    await _certificate(tmp_path, "first")
+    await certificate(tmp_path, "first")
     files = f'cert_file = "{tmp_path}/c.pem"\nkey_file = "{tmp_path}/k.pem"\n'
     api = f'\n[api]\nlisten = "0.0.0.0:0"\n{files}'
     async with office(sample_db, tmp_path, api=api) as here:
@@ -133,7 +134,7 @@ async def test_bills_come_by_tls_and_a_renewed_certificate_is_taken_up(
                 return answer.status
 
         assert await ask() == 200
-        await _certificate(tmp_path, "second")
+        await certificate(tmp_path, "second")
         here.later(2)
         # whoever comes next, and trusts the new one alone, gets it
         assert await ask() == 200
@@ -142,7 +143,7 @@ async def test_bills_come_by_tls_and_a_renewed_certificate_is_taken_up(
         # a certificate whose key is not there yet changes nothing
         shutil.copy(tmp_path / "k.pem", tmp_path / "k.old")
         shutil.copy(tmp_path / "c.pem", tmp_path / "c.old")
-        await _certificate(tmp_path, "third")
+        await certificate(tmp_path, "third")
         (tmp_path / "k.pem").replace(tmp_path / "k.new")
         (tmp_path / "k.old").replace(tmp_path / "k.pem")
         here.later(2)
