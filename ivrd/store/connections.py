@@ -29,6 +29,9 @@ CONNECT_S = 3
 READERS = 8
 """Connections at most, the writer's aside."""
 
+CACHE_KIB = 8192
+"""Of pages, for each connection to a SQLite store; the system's own cache has the rest."""
+
 _POSTGRESQL = "postgresql+psycopg"
 _SQLITE = "sqlite+pysqlite"
 _EXAMPLE = "such as sqlite:///store.db or postgresql+psycopg://ivrd@host/ivrd"
@@ -102,6 +105,8 @@ def _sqlite(url: URL) -> Engine:
             "pool_size": READERS + 1,
             "max_overflow": 0,
             "pool_timeout": BUSY_S,
+            # the one used last first: each has a cache of pages, and most of the time one is enough
+            "pool_use_lifo": True,
         }
     engine = create_engine(
         url,
@@ -121,7 +126,7 @@ def _sqlite(url: URL) -> Engine:
     def _connected(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA cache_size = -32768")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if file is not None:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
