@@ -9,6 +9,7 @@ import json
 import logging
 import secrets
 import socket
+import ssl
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import replace
@@ -119,17 +120,29 @@ def metrics_look(config: Config) -> tuple[bool | None, str]:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE and _lives(table.listen):
+        if error.errno == errno.EADDRINUSE and _lives(table.listen, tls=_by_tls(config)):
             return _open_to_others(table.listen, f"a daemon answers on {table.listen}")
         why = error.strerror or error
         return False, f"metrics.listen: nobody can listen on {table.listen}: {why}"
     return _open_to_others(table.listen, f"{table.listen} is free")
 
 
-def _lives(listen: str) -> bool:
-    """Return whether an ivrd says there that it lives."""
+def _by_tls(config: Config) -> bool:
+    """Return whether [metrics] answers where [api] does, by its TLS."""
+    api, metrics = config.api, config.metrics
+    if api is None or metrics is None or api.cert_file is None:
+        return False
+    return host_and_port(api.listen) == host_and_port(metrics.listen)
+
+
+def _lives(listen: str, *, tls: bool) -> bool:
+    """Return whether an ivrd says there that it lives; nothing is told to it that is secret."""
+    anybody = ssl.create_default_context()
+    # its certificate names those who ask from outside, not this address
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    url = f"http{'s' if tls else ''}://{listen}/healthz"
     try:
-        with urllib.request.urlopen(f"http://{listen}/healthz", timeout=ANSWER_S) as answer:
+        with urllib.request.urlopen(url, timeout=ANSWER_S, context=anybody) as answer:  # noqa: S310 - of the web, by the line above
             return bool(json.load(answer).get("alive"))
     except (OSError, ValueError, AttributeError):
         return False
