@@ -100,7 +100,7 @@ def _reckoned(key: tuple[str, ...], column: Column) -> Iterator[tuple[Term, int]
         yield from _added(column.total, 1)
         if column.paid:
             yield from _added(column.paid, -1)
-    elif key[:1] == ("paid",):
+    elif key in {("paid", "amount"), ("paid", "left")}:  # a code or a date is not reckoned with
         yield from _added(column, -1 if key[1:] == ("amount",) else 1)
     elif column.add or getattr(column, "negative", None):
         yield from _added(column, 1)
