@@ -97,12 +97,16 @@ class Take:
             read = Remembered(read).__getitem__
         self.taken.append(Taken(name, key, at, read, expected, needed))
 
-    def of(self, rows: Sequence[Sequence[Any]]) -> tuple[list[tuple[Any, ...]], list[Fault]]:
-        """Return the rows as ivrd's own file has them, and what is wrong with some."""
+    def of(self, rows: Sequence[Sequence[Any]]) -> tuple[Sequence[Sequence[Any]], list[Fault]]:
+        """Return the columns of the rows as ivrd's own file has them, and what is wrong with some.
+
+        Columns, for rows made of them are needed one at a time.
+        """
         try:
-            return list(zip(*self._whole(rows), strict=True)), []
+            return list(self._whole(rows)), []
         except (ValueError, TypeError, OverflowError, _Nothing):
-            return self._one_by_one(rows)
+            made, faults = self._one_by_one(rows)
+            return list(zip(*made, strict=True)) or [()] * len(self.taken), faults
 
     def _whole(self, rows: Sequence[Sequence[Any]]) -> Iterator[list[Any]]:
         columns = list(zip(*rows, strict=True))

@@ -338,24 +338,23 @@ class Copy:
         """Carry out one job, batch by batch."""
         origin, take = self._origin, job.take
         source = origin.source(job.of, job.month)
-        columns = [*take.columns, *origin.row_columns]
-        query = source.select(columns, *job.where(source), limit=None).order_by(*job.order(source))
+        listed = [*take.columns, *origin.row_columns]
+        query = source.select(listed, *job.where(source), limit=None).order_by(*job.order(source))
         phase = f"{job.part} {job.month}" if job.month else job.part
         self._told(phase, 0, 0)
         total, done = origin.count(query, job.values), 0
         names = [taken.name for taken in take.taken]
         for rows in origin.batches(query, job.values):
-            made, faults = take.of(rows)
+            columns, faults = take.of(rows)
             if faults:
                 self._refuse(job, rows, faults)
-            if job.keep:
-                made = list(filter(job.keep, made))
             if "month" in names and job.of is self._mapping.bill:
-                at = names.index("month")
-                self._seen.update({row[at] for row in made})
-            self._new.add(job.table, names, made)
+                self._seen.update(columns[names.index("month")])
+            made: Iterable[tuple[Any, ...]] = zip(*columns, strict=True)
+            if job.keep:
+                made = filter(job.keep, made)
+            self.written[job.part] += self._new.add(job.table, names, made)
             self.read[job.part] += len(rows)
-            self.written[job.part] += len(made)
             done += len(rows)
             self._told(phase, done, max(total, done))
 

@@ -1,30 +1,19 @@
-"""Rows of CSV and XLSX files, one at a time: no file is ever whole in memory."""
+"""Rows of CSV files, one at a time: no file is ever whole in memory. And what files are."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
-from xml.etree.ElementTree import ParseError
-
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from ivrd.errors import Problem, ProblemsError
 
 Row: TypeAlias = tuple[int, Sequence[Any]]
 """The number of a row as its file counts them from 1, and its cells."""
-
-MOST_UNPACKED = 2 * 1024**3
-"""Bytes of an XLSX file once it is unpacked."""
-
-_MOST_RATIO = 400
-"""A part of an XLSX file that unpacks to more times its size than this was made to do harm."""
 
 _CHUNK = 1024 * 1024
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
@@ -37,7 +26,7 @@ class FilesError(ProblemsError):
 
 def is_xlsx(path: Path) -> bool:
     """Return whether a file is a workbook, by what is in it. Raises `FilesError`."""
-    with _readable(path), path.open("rb") as file:
+    with readable(path), path.open("rb") as file:
         start = file.read(4)
     if start == _OLD_EXCEL:
         raise refused(path, "is an Excel file of the old kind, XLS", "XLSX; save it as that")
@@ -50,7 +39,8 @@ def refused(path: Path, what: str, expected: str, line: int | None = None) -> Fi
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """Let the errors of an unreadable file out as `FilesError`."""
     try:
         yield
     except OSError as error:
@@ -69,7 +59,7 @@ class CsvFile:
     @classmethod
     def looked_at(cls, path: Path) -> CsvFile:
         """Find out how a file is written: reads it once. Raises `FilesError`."""
-        with _readable(path):
+        with readable(path):
             with path.open("rb") as file:
                 start = file.read(4)
             marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
@@ -84,7 +74,7 @@ class CsvFile:
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows with the numbers of their first lines. Raises `FilesError`."""
-        with _readable(self.path), self.path.open(encoding=self.encoding, newline="") as text:
+        with readable(self.path), self.path.open(encoding=self.encoding, newline="") as text:
             reader = csv.reader(text, delimiter=self.delimiter, strict=True)
             line = 1
             try:
@@ -113,60 +103,3 @@ def _decoded(path: Path, encoding: str) -> int | None:
     except UnicodeDecodeError:
         return None
     return lines
-
-
-_XLSX_ERRORS = (
-    zipfile.BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, TypeError,
-    AttributeError, IndexError, EOFError, OSError, NotImplementedError,
-)  # fmt: skip
-"""What zipfile and openpyxl raise for files that are damaged or no workbook."""
-
-
-class XlsxFile:
-    """A workbook whose sheets are read one after the other. Raises `FilesError`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with _readable(path):
-            self._file = path.open("rb")
-        try:
-            _check_archive(path)
-            # results of formulas, not their text; without read_only a sheet would be all in memory
-            self._book = load_workbook(self._file, read_only=True, data_only=True, keep_links=False)
-        except BaseException as error:
-            self._file.close()
-            if isinstance(error, _XLSX_ERRORS):
-                raise _not_xlsx(path, error) from None
-            raise
-        self.sheets: list[str] = list(self._book.sheetnames)
-
-    def rows(self, sheet: str) -> Iterator[Row]:
-        """Yield the rows of one sheet."""
-        try:
-            of: Any = self._book[sheet]
-            # the size that a file states may be wrong, and rows are then cut or made up
-            of.reset_dimensions()
-            yield from enumerate(of.iter_rows(values_only=True), start=1)
-        except _XLSX_ERRORS as error:
-            raise _not_xlsx(self.path, error) from None
-
-    def close(self) -> None:
-        """Let go of the file; safe to repeat."""
-        self._book.close()
-        self._file.close()
-
-
-def _not_xlsx(path: Path, error: Exception) -> FilesError:
-    return refused(path, f"is no XLSX that can be read ({type(error).__name__})",
-                   "a workbook as Excel or LibreOffice saves it")  # fmt: skip
-
-
-def _check_archive(path: Path) -> None:
-    """Refuse what would fill the disk and the memory before it is unpacked."""
-    with zipfile.ZipFile(path) as archive:
-        parts = archive.infolist()
-    if sum(part.file_size for part in parts) > MOST_UNPACKED or any(
-        part.file_size > _MOST_RATIO * max(part.compress_size, 1024) for part in parts
-    ):
-        raise refused(path, "unpacks to far more than it needs",
-                      f"at most {MOST_UNPACKED // 2**20} MB")  # fmt: skip

@@ -72,10 +72,10 @@ class NewFile:
         told = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
         self.sql.execute(f'CREATE TABLE "{name}" ({told})')
 
-    def add(self, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Add rows to a table. Raises `DiskFull`."""
+    def add(self, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+        """Add rows to a table; return how many. Raises `DiskFull`."""
         with disk_errors(self.file):
-            self.sql.executemany(_insert(table, names), rows)
+            return self.sql.executemany(_insert(table, names), rows).rowcount
 
     def refuse(self, rows: Iterable[Sequence[Any]]) -> None:
         """Keep what is wrong with rows: as `REFUSED`, and the row's serial number in its part."""

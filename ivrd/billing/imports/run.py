@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -134,7 +135,7 @@ def run_import(
     embedded = embedded_mapping(origin.mapping)
     new = NewFile(new_name(order.file), embedded)
     try:
-        with origin.opened():
+        with _uncollected(), origin.opened():
             copy = Copy(origin, new, months_of(origin.mapping, order, now), told)
             origin.refused_before(new.refuse, copy.read)
             copy.run()
@@ -173,7 +174,8 @@ def origin_of_files(
     file = rows_name(order.file)
     staging = Staging(files, mapping, file, told)
     try:
-        staging.load(months_of(mapping, order, now))
+        with _uncollected():
+            staging.load(months_of(mapping, order, now))
     finally:
         staging.close()
     engine = engine_from(f"sqlite:///{file.absolute()}", time_limit_s=_FILES_S, connections=2)
@@ -182,6 +184,18 @@ def origin_of_files(
     finally:
         engine.dispose()
         file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Search for no garbage meanwhile: rows have no cycles, and a sixth of the time goes there."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _refuse_what_has_no_place(mapping: BillingMapping) -> None:

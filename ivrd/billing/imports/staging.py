@@ -17,7 +17,7 @@ from decimal import Decimal
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ivrd.billing.arrears import owed_of
 from ivrd.billing.columns import Column, LeftToPay, MonthColumn, Term
@@ -25,7 +25,6 @@ from ivrd.billing.imports.file_rows import (
     CsvFile,
     FilesError,
     Row,
-    XlsxFile,
     is_xlsx,
     refused,
 )
@@ -34,6 +33,9 @@ from ivrd.billing.imports.parts import ACCOUNTS, ARREARS, BILLS, DETAILS, RUNS, 
 from ivrd.billing.month_tables import is_monthly, of_month
 from ivrd.billing.tables import BillingMapping, Table
 from ivrd.errors import Problem, nearest
+
+if TYPE_CHECKING:
+    from ivrd.billing.imports.xlsx_rows import XlsxFile
 
 ROW = "ivrd_row"
 """The column with the number of a row in its file."""
@@ -121,7 +123,7 @@ class Staging:
     def __init__(self, files: Path, mapping: BillingMapping, file: Path, told: Told) -> None:
         self._files, self._file, self._told = files, file, told
         self._wanted = wanted_of(mapping)
-        self._book = XlsxFile(files) if not files.is_dir() and is_xlsx(files) else None
+        self._book = None if files.is_dir() or not is_xlsx(files) else _opened_book(files)
         try:
             self._sheets = self._found()
             self._sql = self._made()
@@ -280,6 +282,12 @@ class Staging:
         self._sql.close()
         if self._book:
             self._book.close()
+
+
+def _opened_book(path: Path) -> XlsxFile:
+    from ivrd.billing.imports.xlsx_rows import XlsxFile  # noqa: PLC0415 - slow to load, rarely asked
+
+    return XlsxFile(path)
 
 
 def _csv_opener(path: Path) -> Callable[[], tuple[Iterator[Row], int]]:
