@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ivrd.assembly import load_voices
 from ivrd.billing.check import Check
 from ivrd.billing.entities import Bill
-from ivrd.cli.billing_init import init, pointed
+from ivrd.cli.billing_init import init
+from ivrd.cli.billing_next import how_to_name, merged, next_lines
+from ivrd.cli.billing_settings import Place, billing_settings, place_options
 from ivrd.cli.output import EXIT_NO, json_option, print_json, print_problems, problem_json
 from ivrd.cli.service import billing_reader
-from ivrd.cli.settings import settings
 from ivrd.commands import Say
-from ivrd.errors import PromptError
+from ivrd.config import Config
+from ivrd.errors import Problem, PromptError
 from ivrd.prompts import Voices
 from ivrd.stand_alone import check_data, read_mapping
 
@@ -32,58 +36,75 @@ billing.add_command(init)
 @click.option("--mapping", "mapping_file", metavar="FILE",
               type=click.Path(dir_okay=False, path_type=Path),
               help="Another mapping than that of ivrd.toml.")  # fmt: skip
-@click.option("--url", help="Another database than that of ivrd.toml.")
-@click.option("--password-env", metavar="NAME", help="The environment variable of its password.")
-@click.option("--password-file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="The file of its password, of mode 0600.")  # fmt: skip
+@place_options
 @json_option
 @click.pass_context
-def check(
-    ctx: click.Context, mapping_file: Path | None, url: str | None, password_env: str | None,
-    password_file: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+def check(ctx: click.Context, mapping_file: Path | None, place: Place, as_json: bool) -> None:
     """Hold every table and column of the mapping against the database, and read one bill.
 
     Every item of a bill must have a name in each language, too. What a caller would hear of that
     bill is shown as text, with the account's number masked.
     """
-    config = pointed(settings(ctx.obj), mapping_file, url, password_env, password_file)
+    config = billing_settings(ctx.obj, mapping_file, place)
     mapping = read_mapping(config)
     with billing_reader(config) as reader:
         found = check_data(config, mapping, reader.database.engine)
     spoken: dict[str, str] = {}
+    unnamed: list[Problem] = []
     try:
         voices = load_voices(config, mapping)
         if found.sample:
             spoken = {lang: bill_text(found.sample, voices, lang) for lang in voices.languages}
     except PromptError as error:
-        # voice files that are wrong in themselves are for `ivrd prompts check` to tell
-        found.problems += [problem for problem in error.problems if problem.rule == "item"]
-    sample = found.sample
+        unnamed = merged([problem for problem in error.problems if problem.rule == "item"])
+        found.problems += unnamed or [_voices_wrong(error, place)]
     if as_json:
-        print_json({
-            "mapping": str(config.mapping),
-            "ok": not found.problems,
-            "problems": [problem_json(problem) for problem in found.problems],
-            "warnings": [problem_json(problem) for problem in found.warnings],
-            "sample": asdict(sample) if sample else None,
-            "spoken": spoken,
-        })  # fmt: skip
+        print_json(_as_json(config, found, spoken))
     else:
         print_problems(found.problems)
+        for line in how_to_name(unnamed, config):
+            click.echo(line)
         for warning in found.warnings:
             click.echo(f"advice: {warning}")
         if not found.problems:
-            read = f"a bill of {sample.month} was read" if sample else "there was no bill to read"
-            click.echo(f"ok: {_named(config.mapping)} fits the database; {read}")
-            for line in account_lines(found):
-                click.echo(f"  {line}")
-            for lang, text in spoken.items():
-                click.echo(f"  {lang}: {text}")
-            if mapping_file is not None:
-                click.echo(f'next: in ivrd.toml, [billing] mapping = "{mapping_file.absolute()}"')
+            _print_read(config, found, spoken)
+            for line in next_lines(config, mapping_file, place, found):
+                click.echo(line)
     if found.problems:
         ctx.exit(EXIT_NO)
+
+
+def _voices_wrong(error: PromptError, place: Place) -> Problem:
+    """Return the one problem of voice files that are wrong in themselves."""
+    first = error.problems[0]
+    if first.rule in {"trade-unknown", "prompts-folder", "language-unknown"}:
+        return replace(first, key="--trade") if place.trade else first
+    return Problem(
+        f"nothing can be spoken: {len(error.problems)} things are wrong with the voice files",
+        expected="`ivrd prompts check` to be content", rule="voices",
+    )  # fmt: skip
+
+
+def _as_json(config: Config, found: Check, spoken: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "mapping": str(config.mapping),
+        "trade": config.node.trade,
+        "ok": not found.problems,
+        "problems": [problem_json(problem) for problem in found.problems],
+        "warnings": [problem_json(problem) for problem in found.warnings],
+        "sample": asdict(found.sample) if found.sample else None,
+        "spoken": spoken,
+    }
+
+
+def _print_read(config: Config, found: Check, spoken: Mapping[str, str]) -> None:
+    sample = found.sample
+    read = f"a bill of {sample.month} was read" if sample else "there was no bill to read"
+    click.echo(f"ok: {_named(config.mapping)} fits the database; {read}")
+    for line in account_lines(found):
+        click.echo(f"  {line}")
+    for lang, text in spoken.items():
+        click.echo(f"  {lang}: {text}")
 
 
 def bill_text(bill: Bill, voices: Voices, lang: str) -> str:

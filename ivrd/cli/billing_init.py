@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ivrd import resources
 from ivrd.billing.check import Check, check_billing
 from ivrd.billing.draft.drafting import draft_mapping
 from ivrd.billing.draft.findings import Draft, Finding
@@ -20,12 +20,13 @@ from ivrd.billing.draft.write import DECIDE, toml_of, value
 from ivrd.billing.driver_errors import translated
 from ivrd.billing.engine import engine_from
 from ivrd.billing.mapping import load_mapping
-from ivrd.cli.output import EXIT_NO, json_option, print_json, problem_json
-from ivrd.cli.settings import settings
-from ivrd.cli.tables import print_table
+from ivrd.cli.billing_settings import Place, billing_settings, place_options
+from ivrd.cli.output import EXIT_NO, json_option, print_facts, print_json, problem_json
+from ivrd.cli.settings import command_with
 from ivrd.config import Config
-from ivrd.errors import BillingDown, ConfigError, MappingError, Problem
+from ivrd.errors import BillingDown, ConfigError, MappingError, Problem, nearest
 from ivrd.speech.texts import load_texts
+from ivrd.speech.trades import TRADES
 
 _ITEM = "item_"
 
@@ -41,16 +42,15 @@ class Target:
     password_env: str | None
     password_file: Path | None
     zone: str
-    languages: Sequence[str]
-    prompts: Path
-    from_settings: bool
+    spoken: Collection[str]
+    """Items that have a prompt in the languages' own lists."""
+    trades: Mapping[str, Collection[str]]
+    """Those that each trade has beside."""
+    trade: str | None
 
 
 @click.command()
-@click.option("--url", help="The database, as in ivrd.toml.  [default: that of ivrd.toml]")
-@click.option("--password-env", metavar="NAME", help="The environment variable of its password.")
-@click.option("--password-file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="The file of its password, of mode 0600.")  # fmt: skip
+@place_options
 @click.option("--schema", metavar="NAME", help="The database schema, where not the account's own.")
 @click.option(
     "--output",
@@ -65,8 +65,7 @@ class Target:
 @json_option
 @click.pass_context
 def init(
-    ctx: click.Context, url: str | None, password_env: str | None, password_file: Path | None,
-    schema: str | None, output: Path, force: bool, as_json: bool,
+    ctx: click.Context, place: Place, schema: str | None, output: Path, force: bool, as_json: bool
 ) -> None:  # fmt: skip
     """Look at a database and draft its mapping: names, keys, and a few rows of each table.
 
@@ -76,7 +75,8 @@ def init(
     if output.exists() and not force:
         raise ConfigError([Problem("is there already", file=output, rule="exists",
                                    expected="another --output, or --force")])  # fmt: skip
-    target = _target(ctx.obj, url, password_env, password_file)
+    config = billing_settings(ctx.obj, None, place)
+    target = _target(config)
     with _engine(target) as engine:
         draft = _drafted(engine, target, schema, output.stem)
         if not draft.seen:
@@ -86,62 +86,20 @@ def init(
     if as_json:
         print_json(_as_json(draft, output, tried))
     else:
-        _print(draft, output, tried, target)
+        trade = draft.trade if draft.trade != config.node.trade else None
+        _print(draft, output, tried, _check_command(config, place, output, trade))
     if not draft.complete or (tried and tried.problems):
         ctx.exit(EXIT_NO)
 
 
-def _target(
-    config_file: Path, url: str | None, password_env: str | None, password_file: Path | None
-) -> Target:
-    """Return where to look; without --url what ivrd.toml says."""
-    zone, languages, prompts = "Asia/Shanghai", ["zh-CN", "en-US"], resources.PROMPTS
-    if url is not None and not config_file.exists():
-        return Target(url, password_env, password_file, zone, languages, prompts, False)
-    config = settings(config_file)
-    at = pointed(config, None, url, password_env, password_file)
+def _target(config: Config) -> Target:
+    """Return where to look, and what can be spoken there."""
+    billing = config.billing
+    spoken, trades = _spoken(config)
     return Target(
-        at.billing_url, at.billing.password_env, at.password_file, config.node.zone,
-        config.node.languages, config.prompts, url is None,
+        config.billing_url, billing.password_env, config.password_file, config.node.zone, spoken,
+        trades, config.node.trade,
     )  # fmt: skip
-
-
-def pointed(
-    config: Config, mapping: Path | None, url: str | None, password_env: str | None,
-    password_file: Path | None,
-) -> Config:  # fmt: skip
-    """Return the settings with another mapping file, or another billing database.
-
-    In stand-alone mode a mapping is held against the database that is imported from.
-    """
-    billing: dict[str, Any] = {}
-    if mapping is not None:
-        billing["mapping"] = str(mapping.absolute())
-    if url is not None:
-        billing |= {"url": _from_here(url), "password_env": None, "password_file": None}
-    elif config.billing_file and (mapping is not None or not config.billing.url):
-        if config.import_ is None or config.import_url is None:
-            raise ConfigError([Problem("no database is named", file=config.path, key="import.url",
-                                       expected="--url with one", rule="url")])  # fmt: skip
-        billing |= {
-            "url": config.import_url, "password_env": config.import_.password_env,
-            "password_file": config.file_of(config.import_.password_file),
-        }  # fmt: skip
-    if password_env is not None or password_file is not None:
-        file = password_file.absolute() if password_file else None
-        billing |= {"password_env": password_env, "password_file": file}
-    if not billing:
-        return config
-    whole = config.billing.model_copy(update={"mode": "network", **billing})
-    return config.model_copy(update={"billing": whole})
-
-
-def _from_here(url: str) -> str:
-    """Return a URL whose SQLite file is taken from the folder of now, not of ivrd.toml."""
-    start = "sqlite:///"
-    if not url.startswith(start) or url.startswith(start + "/"):
-        return url
-    return start + str(Path(url.removeprefix(start)).absolute())
 
 
 @contextmanager
@@ -168,23 +126,48 @@ def _option(key: str | None) -> str | None:
 def _drafted(engine: Engine, target: Target, schema: str | None, name: str) -> Draft:
     try:
         return draft_mapping(
-            engine, name=name, zone=target.zone, schema=schema, spoken=_spoken(target)
+            engine,
+            name=name,
+            zone=target.zone,
+            schema=schema,
+            spoken=target.spoken,
+            trades=target.trades,
+            trade=target.trade,
         )
     except (SQLAlchemyError, OSError) as error:
         raise BillingDown(str(translated(error))) from None
 
 
-def _spoken(target: Target) -> set[str]:
-    """Return the items that have a prompt in every language."""
+def _spoken(config: Config) -> tuple[set[str], dict[str, set[str]]]:
+    """Return the items that have a prompt in every language, and those that each trade has beside.
+
+    Raises `ConfigError` where the trade of the settings is not there.
+    """
+    folders = {path.name: path for path in sorted((config.prompts / TRADES).glob("*/"))}
+    named, folder = config.node.trade, config.trade
+    if named is not None and folder is not None:
+        if not folder.is_dir():
+            raise ConfigError([
+                Problem(f"no trade {named!r}", key="node.trade", rule="trade-unknown",
+                        expected=f"{', '.join(folders)}, or a folder of your own, such as ./gas",
+                        nearest=nearest(named, folders))
+            ])  # fmt: skip
+        folders[named] = folder
+    languages = config.node.languages
+    trades = {name: _items(path, languages) for name, path in folders.items()}
+    return _items(config.prompts, languages), trades
+
+
+def _items(folder: Path, languages: Sequence[str]) -> set[str]:
     listed = [
         {
             prompt.removeprefix(_ITEM)
-            for prompt in load_texts(target.prompts / tag).texts
+            for prompt in load_texts(folder / tag, with_voice=False).texts
             if prompt.startswith(_ITEM)
         }
-        for tag in target.languages
+        for tag in languages
     ]
-    return set.intersection(*listed) if listed else set()
+    return set.intersection(*listed)
 
 
 def _nothing(engine: Engine, schema: str | None) -> Problem:
@@ -211,6 +194,7 @@ def _as_json(draft: Draft, output: Path, tried: Check | None) -> dict[str, Any]:
         "tables": draft.seen,
         "found": [_finding(found) for found in draft.findings],
         "notes": draft.notes,
+        "trade": draft.trade,
         "items_without_prompt": sorted(draft.unnamed),
         "ok": bool(tried and not tried.problems),
         "problems": [problem_json(problem) for problem in tried.problems] if tried else [],
@@ -223,28 +207,60 @@ def _finding(found: Finding) -> dict[str, Any]:
     return {**asdict(found), "key": ".".join(found.key)}
 
 
-def _print(draft: Draft, output: Path, tried: Check | None, target: Target) -> None:
-    click.echo(f"{draft.seen} tables and views seen; {output} written")
-    shown = [found for found in draft.findings if found.value is not None and found.why]
-    print_table(("sure", "key", "value", "why"), [
-        (found.how, ".".join(found.key), value(found.value), found.why) for found in shown
-    ])  # fmt: skip
-    for found in draft.findings:
-        if found.value is None:
-            click.echo(f"not found: {'.'.join(found.key)}: {found.why}")
+def _print(draft: Draft, output: Path, tried: Check | None, command: str) -> None:
+    click.echo(f"{output} written, drafted from {draft.seen} tables and views:")
+    print_facts(dict(_summary(draft)))
+    asked = [found for found in draft.findings if found.decide]
+    if asked:
+        click.echo(f"\nFor you to decide; in the file, {DECIDE} stands below each:")
+        for found in asked:
+            click.echo(f"  {'.'.join(found.key)} = {value(found.value)}")
+            click.echo(f"    {found.decide}")
+    lacking = [found for found in draft.findings if found.value is None]
+    if lacking or draft.notes:
+        click.echo("")
+    for found in lacking:
+        click.echo(f"not found: {'.'.join(found.key)}: {found.why}")
     for note in draft.notes:
         click.echo(f"note: {note}")
+    click.echo("")
+    _print_next(draft, tried, command)
+
+
+def _summary(draft: Draft) -> Iterator[tuple[str, str]]:
+    """Yield what was found, as a person asks for it; the file has the reasons."""
+    data = draft.data()
+    account, bill = data.get("account", {}), data.get("bill", {})
+    if "table" in account:
+        by = [value(account[key]) for key in ("phone", "agreement") if key in account]
+        yield "accounts", f"{account['table']}, looked up by {' or '.join(by)}"
+    if "table" in bill:
+        yield "bills", f"{bill['table']}, a {_ROW.get(bill.get('layout', ''), 'row')} for each item"
+    if "items" in bill:
+        yield "items", ", ".join(bill["items"])
     if draft.unnamed:
-        click.echo(
-            f"no prompt yet: {', '.join(draft.unnamed)}; the end of the file says what to add"
-        )
-    asks = sum(bool(found.decide) for found in draft.findings)
-    if asks:
-        click.echo(f"to decide: {asks}, see {DECIDE} in the file")
-    _print_next(draft, output, tried, target)
+        told = [name for unnamed in draft.unnamed.values() for name in unnamed.told]
+        under = f"spoken as {draft.rest}" if draft.rest else "`ivrd run` needs one"
+        shown = ", ".join(told[:8]) + (", …" if len(told) > 8 else "")
+        yield "no prompt for", f"{shown}: {under}; the end of the file says how to name them"
+    if "details" in data:
+        yield "calls", data["details"]["table"]
+    if "arrears" in data:
+        yield "arrears", data["arrears"].get("table", "out of the bills that are not paid")
+    if draft.trade is not None:
+        yield "trade", f"{draft.trade}: {draft.trade_why}"
+    elif draft.trade_sure:
+        yield "trade", f"the telephone's words, without a trade: {draft.trade_why}"
+    elif draft.complete:
+        yield "trade", "not recognised: the telephone's words, or see --trade and docs/trades.md"
+    hows = [found.how for found in draft.findings if found.value is not None]
+    yield "lines", f"{hows.count('sure')} sure, {hows.count('guess')} guessed: read those"
 
 
-def _print_next(draft: Draft, output: Path, tried: Check | None, target: Target) -> None:
+_ROW = {"wide": "column", "narrow": "row"}
+
+
+def _print_next(draft: Draft, tried: Check | None, command: str) -> None:
     if not draft.complete:
         click.echo("It is not whole: accounts or bills were not found. Fill it in, then check it.")
     elif tried and not tried.problems and tried.sample:
@@ -252,5 +268,15 @@ def _print_next(draft: Draft, output: Path, tried: Check | None, target: Target)
     elif tried:
         for problem in tried.problems:
             click.echo(f"tried: {problem}")
-    where = "" if target.from_settings else f" --url {target.url}"
-    click.echo(f"next: ivrd billing check --mapping {output}{where}")
+    click.echo(f"next: {command}")
+
+
+def _check_command(config: Config, place: Place, output: Path, trade: str | None) -> str:
+    """Return the words that check what was written, with the options of now."""
+    words = [command_with(config), "billing", "check", "--mapping", str(output)]
+    said = {
+        "--url": place.url, "--password-env": place.password_env,
+        "--password-file": place.password_file, "--trade": place.trade or trade,
+    }  # fmt: skip
+    words += [word for name, one in said.items() if one for word in (name, quote(str(one)))]
+    return " ".join(words)

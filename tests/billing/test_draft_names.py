@@ -144,7 +144,7 @@ def test_the_pinyin_of_the_lexicon_is_right() -> None:
     for entry in (zh for word in LEXICON["word"].values() for zh in word.get("zh", ())):
         text, *syllables = entry.split()
         usual = "".join(lazy_pinyin(text, style=Style.NORMAL, v_to_u=False))
-        if "".join(syllables) != said.get(text, usual):
+        if syllables and "".join(syllables) != said.get(text, usual):
             wrong.append(entry)
     assert wrong == []
 

@@ -28,12 +28,14 @@ def test_two_commands_go_from_a_database_to_a_spoken_bill(
     mapping, url = tmp_path / "mine.toml", f"sqlite:///{odd}"
     made = invoke(own_sample, "billing", "init", "--url", url, "-o", str(mapping))
     assert made.exit_code == 0, made.output
-    assert f"next: ivrd billing check --mapping {mapping} --url {url}" in made.stdout
+    next_ = f"next: ivrd -c {own_sample} billing check --mapping {mapping} --url {url}\n"
+    assert next_ in made.stdout
     assert "tried: a bill of 2026-09 was read by it" in made.stdout
     checked = invoke(own_sample, "billing", "check", "--mapping", str(mapping), "--url", url)
     assert checked.exit_code == 0, checked.output
     assert "月租费二十五元" in checked.stdout
-    assert f'next: in ivrd.toml, [billing] mapping = "{mapping}"' in checked.stdout
+    written = f'  [billing]\n  mapping = "{mapping}"\n  url = "{url}"\n'
+    assert f"next: in {own_sample}:\n{written}" in checked.stdout
 
 
 def test_without_a_url_the_database_of_the_settings_is_looked_at(

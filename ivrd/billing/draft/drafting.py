@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from sqlalchemy import Engine
 
@@ -13,12 +14,14 @@ from ivrd.billing.draft.context import Context
 from ivrd.billing.draft.extras import say_arrears, say_ready
 from ivrd.billing.draft.findings import Draft, How
 from ivrd.billing.draft.fitting import fit
-from ivrd.billing.draft.items import Names, say_wide
+from ivrd.billing.draft.items import say_wide
 from ivrd.billing.draft.lexicon import lexicon
 from ivrd.billing.draft.links import Links
+from ivrd.billing.draft.naming import Names
 from ivrd.billing.draft.narrow import say_narrow
 from ivrd.billing.draft.roles import Roles
 from ivrd.billing.draft.survey import MOST_TABLES, Survey, Tab
+from ivrd.billing.draft.trade import names_for
 
 _MOST_NAMED = 60
 
@@ -36,15 +39,17 @@ _TELLING: Mapping[str, tuple[str, ...]] = {
 def draft_mapping(
     engine: Engine, *, name: str = "drafted", zone: str = "Asia/Shanghai",
     schema: str | None = None, spoken: Collection[str] = (),
+    trades: Mapping[str, Collection[str]] = MappingProxyType({}), trade: str | None = None,
 ) -> Draft:  # fmt: skip
     """Draft the mapping of the database behind `engine`.
 
-    `spoken` are the codes of items that have a prompt. Raises what SQLAlchemy raises where the
+    `spoken` are the codes of items that have a prompt, `trades` those that each trade has beside;
+    `trade` is the one to speak with, else it is recognised. Raises what SQLAlchemy raises where the
     database cannot be reached; what it does not show, or not in time, is left out and told.
     """
     survey = Survey(engine, schema)
     roles = Roles(lexicon())
-    draft = Draft(seen=survey.count, spoken=tuple(sorted(spoken)))
+    draft = Draft(seen=survey.count)
     at = Context(survey, roles, Links(survey, roles), draft)
     draft.tables = list(survey.tables)[:_MOST_NAMED]
     looked = _worth_a_look(survey, roles)
@@ -65,7 +70,7 @@ def draft_mapping(
     if not able:
         _say_nothing(at)
         return draft
-    _say_plan(at, able[0], spoken)
+    _say_plan(at, able[0], names_for(at, able[0], spoken, trades, trade))
     if draft.complete:
         fit(draft)
     _tell_others(draft, able)
@@ -88,11 +93,10 @@ def _worth_a_look(survey: Survey, roles: Roles) -> list[Tab]:
     return sorted(tabs, key=lambda tab: -promise(tab))[:MOST_TABLES]
 
 
-def _say_plan(at: Context, plan: Plan, spoken: Collection[str]) -> None:
+def _say_plan(at: Context, plan: Plan, names: Names) -> None:
     draft = at.draft
     say_account(at, plan.accounts)
     bill = plan.bill
-    names = Names(draft, spoken)
     wide = bill.layout != "narrow"
     how: How = "sure" if bill.sum or not wide else "guess"
     if wide:

@@ -27,12 +27,30 @@ class Finding:
 
 
 @dataclass
+class Unnamed:
+    """What is charged for and has no prompt of its own: how it may be said, and what holds it."""
+
+    zh: str
+    en: str
+    held: list[Any] = field(default_factory=list)
+    """Columns, or codes."""
+    told: list[str] = field(default_factory=list)
+    """How the database names each."""
+
+
+@dataclass
 class Draft:
     """A mapping that was drafted, and what a person should know of it."""
 
     findings: list[Finding] = field(default_factory=list)
-    unnamed: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Codes of items that have no prompt, with their names in Chinese and English."""
+    unnamed: dict[str, Unnamed] = field(default_factory=dict)
+    """Codes that items without a prompt may be given."""
+    rest: str | None = None
+    """Under which item those are spoken; None where there is no prompt for that either."""
+    trade: str | None = None
+    """Whose words are to be spoken; None for the telephone's."""
+    trade_why: str = ""
+    trade_sure: bool = False
     spoken: tuple[str, ...] = ()
     """Codes of items that have a prompt."""
     notes: list[str] = field(default_factory=list)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ivrd.billing.draft import codes
@@ -11,51 +11,12 @@ from ivrd.billing.draft.context import Context
 from ivrd.billing.draft.findings import Draft, How, value_of
 from ivrd.billing.draft.lexicon import Item
 from ivrd.billing.draft.looks import money
+from ivrd.billing.draft.naming import Names
 from ivrd.billing.draft.roles import told_by
 from ivrd.billing.draft.shapes import Shape
 from ivrd.billing.draft.sums import Sum, Unitary, times_unit, unit_of
 from ivrd.billing.draft.survey import Col, Tab
 from ivrd.billing.values import Unit
-
-OTHERS = ("other_charges", "other", "others", "other_fees")
-"""Codes that any charge may be spoken under, where there is a prompt of one."""
-
-_ASCII = re.compile(r"[^a-z0-9]+")
-
-
-class Names:
-    """Gives what is charged for its code; prefers those that have a prompt."""
-
-    def __init__(self, draft: Draft, spoken: Collection[str]) -> None:
-        self._draft, self._spoken = draft, spoken
-        self._used: dict[str, str] = {}
-
-    def of(self, item: Item | None, name: str, told: str) -> str:
-        """Return the code for an item; `told` is how the database names it for people."""
-        if item is not None:
-            for code in item.codes:
-                if code in self._spoken:
-                    return code
-            self._draft.unnamed[item.codes[0]] = (item.zh, item.en)
-            return item.codes[0]
-        code = self._made(name)
-        if code not in self._spoken:
-            zh = told if not told.isascii() else ""
-            self._draft.unnamed[code] = (zh, f"{code.replace('_', ' ').capitalize()},")
-        return code
-
-    def _made(self, name: str) -> str:
-        plain = _ASCII.sub("_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
-        code = plain if plain and plain[0].isalpha() else f"charge_{plain}".rstrip("_")
-        whole, number = code, 2
-        while self._used.setdefault(whole, name) != name:
-            whole, number = f"{code}_{number}", number + 1
-        return whole
-
-    @property
-    def rest(self) -> str | None:
-        """The code of a prompt that any charge may be spoken under."""
-        return next((code for code in OTHERS if code in self._spoken), None)
 
 
 def units_of(
@@ -136,14 +97,42 @@ def say_wide(at: Context, shape: Shape, names: Names) -> None:
     signs = {col.name: -1 if col in shape.money.minus else 1 for col in items}
     if shape.sum:
         signs |= shape.sum.items
-    grouped: dict[tuple[str, Unit], list[tuple[Col, int]]] = {}
+    grouped: dict[str, _Part] = {}
     for col in items:
-        item = _item_of(at, col)
-        if item is None and not shape.items:
-            item = at.roles.lexicon.item(shape.table.name)  # the sum is all there is
-        code = names.of(item, col.name, told_by(col) or col.name)
-        grouped.setdefault((code, units[col.name].unit), []).append((col, signs[col.name]))
-    _say_items(at, shape, grouped, units, base)
+        texts = texts_of(col)
+        if not shape.items:  # the sum is all there is
+            texts = [*texts, shape.table.comment or shape.table.name, _ONE_SUM]
+        unit = units[col.name].unit
+        key = _free(grouped, names, names.of(texts, col.name, col.name), unit)
+        grouped.setdefault(key, _Part(unit)).columns.append((col, signs[col.name]))
+    _say_items(at, shape, grouped, units, base, names)
+
+
+_ONE_SUM = "应付总额"
+"""What a bill without items is charged for, where no name says it."""
+
+
+@dataclass
+class _Part:
+    """Columns that are spoken as one item."""
+
+    unit: Unit
+    columns: list[tuple[Col, int]] = field(default_factory=list)
+
+
+def _free(grouped: Mapping[str, _Part], names: Names, code: str, unit: Unit) -> str:
+    """Return the code, or another where it has amounts in another unit already."""
+
+    def free(key: str) -> bool:
+        return key not in grouped or grouped[key].unit == unit
+
+    number = 2
+    for key in (code, *names.rests):
+        if free(key):
+            return key
+    while not free(f"{code}_{number}"):
+        number += 1
+    return f"{code}_{number}"
 
 
 def _late(at: Context, shape: Shape) -> list[Col]:
@@ -162,32 +151,43 @@ def _late(at: Context, shape: Shape) -> list[Col]:
 
 
 def _say_items(
-    at: Context, shape: Shape, grouped: Mapping[tuple[str, Unit], list[tuple[Col, int]]],
-    units: Mapping[str, Unitary], base: Unit,
+    at: Context, shape: Shape, grouped: Mapping[str, _Part], units: Mapping[str, Unitary],
+    base: Unit, names: Names,
 ) -> None:  # fmt: skip
-    said: set[str] = set()
-    for (code, unit), columns in grouped.items():
-        key = code
-        number = 2
-        while key in said:
-            key, number = f"{code}_{number}", number + 1
-        said.add(key)
-        known = _item_of(at, columns[0][0]) is not None
+    for key, part in grouped.items():
+        first = part.columns[0][0]
+        known = names.item(texts_of(first)) is not None
         how: How = "sure" if shape.sum and known else "guess"
-        first = columns[0][0]
-        why = f"{first.comment}: " if first.comment else ""
-        why += "a part of the total" if shape.sum else "its name is of something charged for"
-        if unit != base:
-            why += f"; {unit}: {units[first.name].why}"
-        decide = "" if known else "what is it? Its prompt is named after the column"
-        at.draft.say(
-            ("bill", "items", key), amount_value(columns, unit, base), how, why, decide=decide
-        )
+        if key in names.rests:
+            why = f"no prompt of their own: {', '.join(map(_shown, part.columns))}"
+            how = "sure" if shape.sum else "guess"
+        else:
+            why = f"{first.comment}: " if first.comment else ""
+            why += "a part of the total" if shape.sum else "its name is of something charged for"
+        if part.unit != base:
+            why += f"; {part.unit}: {units[first.name].why}"
+        decide = ""
+        if not known and key not in names.rests and shape.items:
+            decide = "what is it? Its prompt is named after the column"
+        said = amount_value(part.columns, part.unit, base)
+        at.draft.say(("bill", "items", key), said, how, why, decide=decide)
     if not shape.sum and shape.total is not None and len(shape.items) > 1:
         at.draft.notes.append(
             f"{shape.total.name} is not the sum of the items in most rows: one is missing, or"
             " one is too many"
         )
+
+
+def _shown(column: tuple[Col, int]) -> str:
+    col = column[0]
+    told = told_by(col)
+    return f"{col.name} ({told})" if told else col.name
+
+
+def texts_of(col: Col) -> list[str]:
+    """Return how the database names a column, the plainest first."""
+    told = told_by(col)
+    return [told, col.name] if told else [col.name]
 
 
 def _item_of(at: Context, col: Col) -> Item | None:

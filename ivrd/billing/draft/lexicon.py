@@ -15,6 +15,9 @@ FILE = Path(__file__).parent / "lexicon.toml"
 _FILLER = "table"
 """Words that say nothing, such as the T of T_USER."""
 
+_OF_ANY = frozenset({"fee", "month"})
+"""Words that leave what is charged for as it is."""
+
 _FURTHER, _FURTHER_DIGITS = "second", frozenset("23456")
 """What the digit of TEL2 says."""
 
@@ -36,6 +39,23 @@ class Item(NamedTuple):
     made_of: tuple[frozenset[str], ...]
     zh: str
     en: str
+    numbered: bool
+    """Whether there may be several, with a number behind the code."""
+
+
+class Charged(NamedTuple):
+    """What a name may say is charged for: how well it fits beside others, and how sure it is."""
+
+    item: Item
+    fit: float
+    sure: float
+
+
+class Trade(NamedTuple):
+    """What goes with a trade: items of the languages' own list, and words that speak for it."""
+
+    common: frozenset[str]
+    words: Mapping[str, float]
 
 
 class Lexicon:
@@ -59,6 +79,10 @@ class Lexicon:
         self.roles = {name: _role(table) for name, table in data["role"].items()}
         self.tables = {name: _role(table) for name, table in data["table"].items()}
         self.items = [_item(code, table) for code, table in data["item"].items()]
+        self.trades = {
+            name: Trade(frozenset(table["common"]), table["is"])
+            for name, table in data["trade"].items()
+        }
         self._codes = {name: frozenset(words) for name, words in data["codes"].items()}
         self._known: dict[str, list[Reading]] = {}
         self._words: dict[str, frozenset[str]] = {}
@@ -139,7 +163,12 @@ class Lexicon:
 
     def item(self, name: str) -> Item | None:
         """Return what a name says is charged for, None where it says nothing of the kind."""
-        best: tuple[float, Item] | None = None
+        found = self.charged(name)
+        return found[0].item if found else None
+
+    def charged(self, name: str) -> list[Charged]:
+        """Return all that a name may say is charged for, the likeliest first."""
+        best: dict[str, Charged] = {}
         for reading in self.readings(name):
             words = frozenset(reading.words) - {_FILLER}
             for item in self.items:
@@ -147,9 +176,12 @@ class Lexicon:
                     if made_of <= words:
                         # what is said with more words is said more exactly
                         fit = reading.sure * (len(made_of) + 1) / (len(words) + 2)
-                        if best is None or fit > best[0] + 1e-9:
-                            best = fit, item
-        return best[1] if best else None
+                        known = best.get(item.codes[0])
+                        if known is None or fit > known.fit + 1e-9:
+                            more = len(words - made_of - _OF_ANY)
+                            sure = reading.sure / (1 + more / 2) / (1 + reading.unknown / 4)
+                            best[item.codes[0]] = Charged(item, fit, sure)
+        return sorted(best.values(), key=lambda one: -one.fit)
 
     def says(self, kind: str, code: object) -> bool:
         """Return whether a code, or the words that explain it, is one of a kind."""
@@ -181,7 +213,9 @@ def _role(table: Mapping[str, Any]) -> Role:
 
 def _item(code: str, table: Mapping[str, Any]) -> Item:
     made_of = tuple(frozenset(words.split()) for words in table["is"])
-    return Item((code, *table.get("or", ())), made_of, table["said"]["zh"], table["said"]["en"])
+    said = table["said"]
+    codes = (code, *table.get("or", ()))
+    return Item(codes, made_of, said["zh"], said["en"], table.get("numbered", False))
 
 
 @cache

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ivrd.billing.draft import codes
 from ivrd.billing.draft.bills import Plan, say_counting, say_place, say_whole
 from ivrd.billing.draft.context import Context
 from ivrd.billing.draft.counting import codes_told, gone_rows, meanings
-from ivrd.billing.draft.findings import merged, value_of
-from ivrd.billing.draft.items import Names, amount_value, named_codes, say_unit
-from ivrd.billing.draft.lexicon import Item
+from ivrd.billing.draft.findings import How, merged, value_of
+from ivrd.billing.draft.items import amount_value, named_codes, say_unit
+from ivrd.billing.draft.naming import RESTS, Names
 from ivrd.billing.draft.proof import Proof
 from ivrd.billing.draft.proof import proof as prove
 from ivrd.billing.draft.shapes import Shape
@@ -122,46 +120,47 @@ def _say_head(
 
 
 def _say_codes(at: Context, shape: Shape, code: Col, names: Names) -> None:
-    """Say the items, each with its codes; what is not known is one of its own, or the rest."""
+    """Say the items, each with its codes; those without a prompt, and those to come, are the rest.
+
+    Where there is no prompt for the rest either, each is an item of its own, but for many.
+    """
     listed, source = named_codes(at, shape.table, code)
-    lexicon = at.roles.lexicon
+    rest = names.rest or (RESTS[0] if len(listed) > _MANY else None)
     grouped: dict[str, list[str]] = {}
-    told: dict[str, list[str]] = {}
-    unknown: list[str] = []
     for value, name in listed.items():
-        item: Item | None = lexicon.item(name)
-        if item is None and (names.rest or len(listed) > 30):
-            unknown.append(value)
+        known = names.item([name]) is not None
+        if not known and rest is not None and names.rest is None:
+            grouped.setdefault(rest, []).append(value)
             continue
-        made = names.of(
-            item, name if name.isascii() and name[:1].isalpha() else f"charge_{value}", name
-        )
-        grouped.setdefault(made, []).append(value)
-        told.setdefault(made, []).append(name)
+        made_of = name if name.isascii() and name[:1].isalpha() else f"charge_{value}"
+        grouped.setdefault(names.of([name], made_of, _written(value)), []).append(value)
     where = f"by {source}" if source else "by the codes themselves"
     for made, values in grouped.items():
-        known = lexicon.item(told[made][0]) is not None
-        said: Any = [int(v) if v.isdigit() and not v.startswith("0") else v for v in values]
+        told = [_shown(value, listed[value]) for value in values]
+        known = names.item([listed[values[0]]]) is not None
+        decide = ""
+        if made == rest:
+            why = f"no prompt of their own: {', '.join(told[:12])}"
+        else:
+            why = f"{', '.join(told[:4])}: {where}"
+            decide = "" if known else "what is it? Its prompt is named after it"
+        codes_ = [*map(_written, values)]
+        how: How = "sure" if source and (known or made == rest) else "guess"
         at.draft.say(
-            ("bill", "items", made), said[0] if len(said) == 1 else said,
-            "sure" if source and known else "guess", f"{', '.join(told[made][:4])}: {where}",
-            decide="" if known else "what is it? Its prompt is named after it",
+            ("bill", "items", made), codes_[0] if len(codes_) == 1 else codes_, how, why,
+            decide=decide,
         )  # fmt: skip
-    if unknown or not grouped:
-        rest = names.rest or names.of(next(i for i in lexicon.items if i.codes[0] == OTHER), "", "")
-        shown = ", ".join(
-            f"{value} ({listed[value]})" if listed[value] != value else value
-            for value in unknown[:8]
-        )
+    if rest in grouped:
         at.draft.say("bill.rest", rest, "guess", "takes every code that stands under no item")
-        if rest not in grouped:
-            at.draft.say(
-                ("bill", "items", rest),
-                unknown or ["0"],
-                "guess",
-                f"{shown}: no word for it is known",
-                decide="give those that matter an item of their own",
-            )
 
 
-OTHER = "other_charges"
+def _shown(value: str, name: str) -> str:
+    return f"{value} ({name})" if name != value else value
+
+
+def _written(value: str) -> int | str:
+    """Return a code as a mapping has it: with its zeros in front, a text."""
+    return int(value) if value.isdigit() and not value.startswith("0") else value
+
+
+_MANY = 30

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unicodedata import east_asian_width
 
-from ivrd.billing.draft.findings import Draft, Finding, Key
+from ivrd.billing.draft.findings import Draft, Finding, Key, Unnamed
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SECTIONS: Sequence[Key] = (
@@ -16,6 +16,7 @@ _SECTIONS: Sequence[Key] = (
     ("bill", "head"), ("bill", "items"), ("details",), ("details", "join"), ("arrears",),
 )  # fmt: skip
 _COMMENT_AT = 44
+_MOST_UNNAMED = 8
 
 DECIDE = "DECIDE"
 """Stands in a comment where a person must say something."""
@@ -30,6 +31,7 @@ def _lines(draft: Draft) -> Iterator[str]:
     yield "# A mapping drafted by `ivrd billing init`: guesses, to be read (docs/mapping.md)."
     yield "# sure: names and data agree. guess: look at it. not found: the database may lack it."
     yield f"# {DECIDE} stands where only you can say. The last word has `ivrd billing check`."
+    yield from _trade(draft)
     for note in draft.notes:
         yield f"# NOTE: {_one_line(note)}"
     if draft.has("bill.layout") is False or not draft.complete:
@@ -37,6 +39,15 @@ def _lines(draft: Draft) -> Iterator[str]:
     for section in _SECTIONS:
         yield from _section(draft, section)
     yield from _prompts(draft)
+
+
+def _trade(draft: Draft) -> Iterator[str]:
+    if draft.trade is not None:
+        how = "sure" if draft.trade_sure else "guess"
+        yield f"# Spoken with: trade = {_text(draft.trade)} in [node] of ivrd.toml"
+        yield f"#   {how}: {_one_line(draft.trade_why)}"
+    elif draft.trade_sure:
+        yield f"# Spoken with the telephone's words, without a trade: {_one_line(draft.trade_why)}"
 
 
 def _lacking(draft: Draft) -> Iterator[str]:
@@ -100,15 +111,32 @@ def _prompts(draft: Draft) -> Iterator[str]:
     if not draft.unnamed:
         return
     yield ""
-    yield "# These items have no prompt yet. Give their columns or codes to one that has, or add a"
-    yield "# line for each to prompts.toml of every language in the folder of the voice files, then"
-    yield "# `ivrd prompts make --only-missing`, or record them."
+    if draft.rest is None:
+        yield "# These items have no prompt: `ivrd run` does not start without. Give their columns"
+        yield "# or codes to an item that has one, or give each a name:"
+    else:
+        yield f"# {draft.rest} is spoken for what has no prompt of its own. Give a column or code"
+        yield "# to an item that has one, or give it a name, and take it out of the others:"
+    yield "#   1. in zh-CN/prompts.toml and en-US/prompts.toml of the trade, or of the voice files,"
+    yield "#      below [prompts]: its lines, as people say it"
+    yield "#   2. ivrd prompts make --only-missing      (or record it, see docs/voice.md)"
+    yield "#   3. here, in [bill.items]: its line"
     if draft.spoken:
-        yield f"#   have a prompt: {', '.join(draft.spoken)}"
-    for tag, at in (("zh-CN", 0), ("en-US", 1)):
-        yield f"#   {tag}/prompts.toml:"
-        for code, said in draft.unnamed.items():
-            yield f"#     item_{code} = {json.dumps(said[at], ensure_ascii=False)}"
+        yield f"# Items that have a prompt: {', '.join(draft.spoken)}"
+    for code, unnamed in list(draft.unnamed.items())[:_MOST_UNNAMED]:
+        yield f"#   {_one_line(', '.join(unnamed.told))}:"
+        yield f"#     1. item_{code} = {_text(unnamed.zh)}    item_{code} = {_text(unnamed.en)}"
+        yield f"#     3. {quoted(code)} = {value(_held(draft, unnamed))}"
+    if len(draft.unnamed) > _MOST_UNNAMED:
+        yield f"#   … and so on for the other {len(draft.unnamed) - _MOST_UNNAMED}"
+
+
+def _held(draft: Draft, unnamed: Unnamed) -> Any:
+    """Return what stands in [bill.items] for an item of its own."""
+    if len(unnamed.held) == 1:
+        return unnamed.held[0]
+    narrow = draft.data()["bill"].get("layout") == "narrow"
+    return unnamed.held if narrow else {"add": unnamed.held}
 
 
 def quoted(name: str) -> str:
