@@ -26,7 +26,8 @@ from ivrd.billing.entities import (
     Proof,
 )
 from ivrd.billing.month_tables import months_between
-from ivrd.billing.tables import BillingMapping
+from ivrd.billing.pool import given_up
+from ivrd.billing.tables import BillingMapping, NarrowBill
 from ivrd.errors import BillingError
 
 
@@ -52,6 +53,9 @@ class BillingReader:
         self._accounts = Accounts(mapping)
         self._bills = bills_of(mapping)
         self._readiness = Readiness(mapping)
+        bill = mapping.bill
+        head = (bill.head or bill) if isinstance(bill, NarrowBill) else bill
+        self._quarters = bool(head.month and head.month.quarter)
         self._details = Details(mapping, mapping.details) if mapping.details else None
         owed = owed_of(mapping)
         self._arrears = ArrearsRows(mapping, owed, today) if owed else None
@@ -91,14 +95,24 @@ class BillingReader:
         """Return the bills of the months from `first` to `last`, newest first, in one go.
 
         A month in which the account has no bill is left out; `NotReady` stands for one whose bill
-        run is not done.
+        run is not done. A bill of three months is there once, for the newest of them.
         """
 
         def read(run: Run) -> list[Bill | NotReady]:
-            found = (self._bill(run, account_id, month) for month in months_between(first, last))
-            return [bill for bill in found if bill is not None]
+            found: dict[str, Bill | NotReady] = {}
+            for month in months_between(first, last):
+                if given_up():
+                    raise BillingError("nobody waits for these bills any more")
+                bill = None if self._period(month) in found else self._bill(run, account_id, month)
+                if bill is not None:
+                    found[self._period(month)] = bill
+            return list(found.values())
 
         return self.database.ask(read)
+
+    def _period(self, month: str) -> str:
+        """Return what tells the bill of a month from others: the month, or its quarter."""
+        return f"{month[:4]}Q{(int(month[5:7]) + 2) // 3}" if self._quarters else month
 
     def _bill(self, run: Run, account_id: str, month: str) -> Bill | NotReady | None:
         if self._readiness.by_run and not self._readiness.read(run, month):
