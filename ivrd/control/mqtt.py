@@ -91,6 +91,7 @@ class Bus:
         self._aside = Aside()
         self._commands = Commands(daemon, self.topics, self._courier, self._aside, self.tell)
         self._billing = daemon.billing.state
+        self._silent_since_s = _now_s()
         self._sweep()
         daemon.listeners.add(self._line_changed)
         daemon.enders.add(self._call_ended)

@@ -15,6 +15,7 @@ from ivrd.control.aside import Aside
 from ivrd.control.bus_words import VERSION, Topics
 from ivrd.control.mqtt_courier import Courier, Message
 from ivrd.control.mqtt_helper import LONGEST
+from ivrd.control.mqtt_link import QOS
 from ivrd.control.orders import ORDERS, Giver, Order
 from ivrd.daemon import Daemon
 from ivrd.errors import ControlError, IvrdError, ProblemsError, arose_at, nearest
@@ -61,11 +62,12 @@ class Commands:
         """Take back retained states of lines and campaigns that there are no more.
 
         A broker sends what it retains right after the subscription; so what has come when the
-        subscription is over is all that is looked at. Raises `BrokerAway`.
+        subscription is over is all that is looked at. At QoS 0, else it would send the first few
+        and wait for each to be acknowledged. Raises `BrokerAway`.
         """
         strangers = set()
         for base in (self._topics.lines, self._topics.campaigns):
-            await self._subscribe(f"{base}+")
+            await self._subscribe(f"{base}+", qos=0)
             await self._courier.unsubscribe(f"{base}+")
             while not self._courier.messages.empty():
                 message = self._courier.messages.get_nowait()
@@ -74,7 +76,7 @@ class Commands:
         for topic in sorted(strangers):
             self._courier.send(topic, None, retain=True)
         if strangers:
-            _log.info("mqtt_states_taken_back", topics=sorted(strangers))
+            _log.info("mqtt_states_taken_back", count=len(strangers), some=sorted(strangers)[:5])
 
     async def receive(self) -> None:
         """Carry out commands, one after the other, until cancelled."""
@@ -99,8 +101,8 @@ class Commands:
                 told["correlation"] = reply.correlation
             self._courier.send(reply.topic, told, correlation=reply.data)
 
-    async def _subscribe(self, topic: str) -> None:
-        for code in await self._courier.subscribe(topic):
+    async def _subscribe(self, topic: str, qos: int = QOS) -> None:
+        for code in await self._courier.subscribe(topic, qos):
             if code >= _REFUSED:
                 _log.error("mqtt_subscription_refused", topic=topic, code=code)
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from ivrd.control.mqtt_link import TIMEOUT_S, Link
+from ivrd.control.mqtt_link import QOS, TIMEOUT_S, Link
 from ivrd.errors import ControlError
 
 COMMANDS_WAITING = 1000
@@ -115,9 +115,10 @@ class Courier:
         self._tell(order)
         return self._next_id
 
-    async def subscribe(self, topic: str) -> list[int]:
+    async def subscribe(self, topic: str, qos: int = QOS) -> list[int]:
         """Ask for a topic; return the broker's reason codes. Raises `BrokerAway`."""
-        codes: list[int] = (await self._ask({"do": "subscribe", "topic": topic}))["codes"]
+        order = {"do": "subscribe", "topic": topic, "qos": qos}
+        codes: list[int] = (await self._ask(order))["codes"]
         return codes
 
     async def unsubscribe(self, topic: str) -> None:
@@ -159,7 +160,8 @@ class Courier:
             self._answer = None
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(ConnectionError):
+        # a helper that is killed may leave half a line
+        with contextlib.suppress(ConnectionError, ValueError):
             while told := await reader.readline():
                 self._take(json.loads(told))
         self._lose("the helper process ended")

@@ -6,7 +6,8 @@ and hears JSON objects there, one a line. What it is told has ``do``:
 connect      the way to the broker: `Link`
 publish      ``topic``, ``payload`` (an object; null takes a retained state back), ``retain``, and
              an ``id`` that is told again when the broker has it
-subscribe, unsubscribe   ``topic``
+subscribe    ``topic``, ``qos``
+unsubscribe  ``topic``
 close        say goodbye to the broker, who tells nobody of a will then
 
 What it tells has ``is``: connected, away (and ``why``), sent (``ids``), subscribed (``codes``),
@@ -139,7 +140,7 @@ class Helper:
         do = order["do"]
         try:
             if do == "subscribe":
-                codes = await client.subscribe(order["topic"], QOS)
+                codes = await client.subscribe(order["topic"], order["qos"])
                 values = [code if isinstance(code, int) else code.value for code in codes]
                 self.tell(**{"is": "subscribed"}, codes=values)
             elif do == "unsubscribe":

@@ -82,10 +82,10 @@ class Mosquitto:
 
 
 async def retained(port: int, under: str = "ivrd/#") -> dict[str, dict[str, Any]]:
-    """Return what the broker retains, by topic."""
+    """Return what the broker retains, by topic: at QoS 0 it sends all of it at once."""
     found: dict[str, dict[str, Any]] = {}
     async with aiomqtt.Client("127.0.0.1", port) as client:
-        await client.subscribe(under, 1)
+        await client.subscribe(under, 0)
         await client.unsubscribe(under)
         for _ in range(len(client.messages)):
             message = await anext(client.messages)

@@ -21,6 +21,7 @@ from ivrd.store.audit import latest, verify
 from ivrd.store.switches import KILL, is_on
 from tests.control.conftest import Running, until
 from tests.control.mosquitto import Mosquitto, Watch, retained
+from tests.control.test_bus import settled
 from tests.control.test_bus_schemas import check
 
 DUNNING = '[dunning]\ncaller_id = "170"'
@@ -45,7 +46,7 @@ async def asked(port: int, name: str, body: Any = None, *, retain: bool = False)
 
 async def test_commands_are_off_by_default(broker: Mosquitto, running: Running) -> None:
     daemon, bus = await running(broker.port, more=DUNNING)
-    await until(lambda: bus.connected)
+    await settled(bus)
     assert (await retained(broker.port))["ivrd/ivrd/status"]["commands"] is False
     async with aiomqtt.Client("127.0.0.1", broker.port) as client:
         await client.subscribe(REPLY, 1)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
-from ivrd.control import mqtt
+from ivrd.control import mqtt, mqtt_courier
 from ivrd.control.mqtt import Bus
+from ivrd.control.mqtt_courier import BrokerAway, Courier
+from ivrd.control.mqtt_link import Link
 from tests.control.conftest import Running, until
 from tests.control.mosquitto import Mosquitto, retained
 from tests.control.test_bus import assert_as_the_daemon_is, settled
@@ -54,6 +57,38 @@ async def test_helper_that_hangs_is_ended_and_nothing_is_lost(
     await settled(bus)
     assert helper_of(bus) != first
     assert (await retained(broker.port))["ivrd/ivrd/line/3"]["enquiry"] == "stopped"
+
+
+async def test_helper_that_is_slow_at_first_is_not_taken_for_one_that_hangs(
+    broker: Mosquitto, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "SWEEP_S", 60.0)
+    daemon, bus = await running(broker.port)
+    await settled(bus)
+    helper = helper_of(bus)
+    monkeypatch.setattr(bus, "sent", 0)
+    os.kill(helper, signal.SIGSTOP)
+    daemon.set_enquiry([3], stopped=True)
+    await until(lambda: bus._flying)  # noqa: SLF001 - on its way
+    bus._look_after_helper()  # noqa: SLF001 - for the first time
+    os.kill(helper, signal.SIGCONT)
+    await settled(bus)
+    assert (helper_of(bus), bus.connections) == (helper, 1)
+
+
+async def test_helper_that_ends_in_the_middle_of_a_line_is_replaced(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Link("127.0.0.1", broker.port, "ivrd-test")
+    courier = Courier(lambda _: None)
+    with monkeypatch.context() as cut_off:
+        said = """import socket; s = socket.socket(fileno=0); s.recv(9999); s.send(b'{"is": ')"""
+        cut_off.setattr(mqtt_courier, "_COMMAND", (sys.executable, "-c", said))
+        with pytest.raises(BrokerAway, match="ended"):
+            await courier.connect(link)
+    await courier.connect(link)
+    assert await courier.subscribe("ivrd/test") == [1]
+    await courier.close()
 
 
 async def test_no_helper_is_left_when_the_bus_has_stopped(
