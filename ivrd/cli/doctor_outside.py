@@ -13,6 +13,7 @@ import ssl
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import replace
+from http.client import HTTPException
 
 import aiomqtt
 
@@ -140,11 +141,16 @@ def _lives(listen: str, *, tls: bool) -> bool:
     anybody = ssl.create_default_context()
     # its certificate names those who ask from outside, not this address
     anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-    url = f"http{'s' if tls else ''}://{listen}/healthz"
+    # and a proxy, where the environment names one, is for the web alone
+    straight = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody)
+    )
     try:
-        with urllib.request.urlopen(url, timeout=ANSWER_S, context=anybody) as answer:  # noqa: S310 - of the web, by the line above
-            return bool(json.load(answer).get("alive"))
-    except (OSError, ValueError, AttributeError):
+        with straight.open(
+            f"http{'s' if tls else ''}://{listen}/healthz", timeout=ANSWER_S
+        ) as told:
+            return bool(json.load(told).get("alive"))
+    except (OSError, ValueError, AttributeError, HTTPException):
         return False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -113,10 +114,26 @@ def test_metrics_address_that_is_free_taken_or_open_to_others_is_told(tmp_path: 
     assert (ok, "Address already in use" in told) == (False, True), told
 
 
+def test_metrics_address_of_a_server_that_speaks_no_http_is_told(tmp_path: Path) -> None:
+    def greet() -> None:
+        with other.accept()[0] as one:
+            one.sendall(b"SSH-2.0-none\r\n")
+            one.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        greeting = threading.Thread(target=greet)
+        greeting.start()
+        ok, told = of_metrics(tmp_path, f"127.0.0.1:{other.getsockname()[1]}")
+        greeting.join()
+    assert (ok, "Address already in use" in told) == (False, True), told
+
+
 async def test_metrics_of_a_daemon_that_runs_are_recognised(
-    tmp_path: Path, sample_db: Path
+    tmp_path: Path, sample_db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = free_port()
+    # a machine's way to the web is none to itself
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
     settings = f'{SETTINGS.format(db=sample_db)}\n[metrics]\nlisten = "127.0.0.1:{port}"\n'
     made: list[Outside] = []
     async with daemon_with(settings, lambda daemon: made.append(Outside(daemon))):
