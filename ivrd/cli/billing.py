@@ -78,7 +78,7 @@ def _voices_wrong(error: PromptError, place: Place) -> Problem:
     """Return the one problem of voice files that are wrong in themselves."""
     first = error.problems[0]
     if first.rule in {"trade-unknown", "prompts-folder", "language-unknown"}:
-        return replace(first, key="--trade") if place.trade else first
+        return replace(first, file=None, key="--trade") if place.trade else first
     return Problem(
         f"nothing can be spoken: {len(error.problems)} things are wrong with the voice files",
         expected="`ivrd prompts check` to be content", rule="voices",

@@ -76,11 +76,12 @@ def init(
         raise ConfigError([Problem("is there already", file=output, rule="exists",
                                    expected="another --output, or --force")])  # fmt: skip
     config = billing_settings(ctx.obj, None, place)
-    target = _target(config)
+    target = _target(config, place)
     with _engine(target) as engine:
         draft = _drafted(engine, target, schema, output.stem)
         if not draft.seen:
             raise ConfigError([_nothing(engine, schema)])
+        draft.words = str(_words(config, draft))
         output.write_text(toml_of(draft), encoding="utf-8")
         tried = _try(output, engine) if draft.complete else None
     if as_json:
@@ -92,10 +93,10 @@ def init(
         ctx.exit(EXIT_NO)
 
 
-def _target(config: Config) -> Target:
+def _target(config: Config, place: Place) -> Target:
     """Return where to look, and what can be spoken there."""
     billing = config.billing
-    spoken, trades = _spoken(config)
+    spoken, trades = _spoken(config, place)
     return Target(
         config.billing_url, billing.password_env, config.password_file, config.node.zone, spoken,
         trades, config.node.trade,
@@ -138,7 +139,7 @@ def _drafted(engine: Engine, target: Target, schema: str | None, name: str) -> D
         raise BillingDown(str(translated(error))) from None
 
 
-def _spoken(config: Config) -> tuple[set[str], dict[str, set[str]]]:
+def _spoken(config: Config, place: Place) -> tuple[set[str], dict[str, set[str]]]:
     """Return the items that have a prompt in every language, and those that each trade has beside.
 
     Raises `ConfigError` where the trade of the settings is not there.
@@ -148,7 +149,9 @@ def _spoken(config: Config) -> tuple[set[str], dict[str, set[str]]]:
     if named is not None and folder is not None:
         if not folder.is_dir():
             raise ConfigError([
-                Problem(f"no trade {named!r}", key="node.trade", rule="trade-unknown",
+                Problem(f"no trade {named!r}", rule="trade-unknown",
+                        file=None if place.trade else config.path,
+                        key="--trade" if place.trade else "node.trade",
                         expected=f"{', '.join(folders)}, or a folder of your own, such as ./gas",
                         nearest=nearest(named, folders))
             ])  # fmt: skip
@@ -156,6 +159,13 @@ def _spoken(config: Config) -> tuple[set[str], dict[str, set[str]]]:
     languages = config.node.languages
     trades = {name: _items(path, languages) for name, path in folders.items()}
     return _items(config.prompts, languages), trades
+
+
+def _words(config: Config, draft: Draft) -> Path:
+    """Return the folder of the words that the draft is spoken with."""
+    if draft.trade is None:
+        return config.prompts
+    return config.trade or config.prompts / TRADES / draft.trade
 
 
 def _items(folder: Path, languages: Sequence[str]) -> set[str]:
@@ -249,7 +259,7 @@ def _summary(draft: Draft) -> Iterator[tuple[str, str]]:
         yield "arrears", data["arrears"].get("table", "out of the bills that are not paid")
     if draft.trade is not None:
         yield "trade", f"{draft.trade}: {draft.trade_why}"
-    elif draft.trade_sure:
+    elif draft.trade_why:
         yield "trade", f"the telephone's words, without a trade: {draft.trade_why}"
     elif draft.complete:
         yield "trade", "not recognised: the telephone's words, or see --trade and docs/trades.md"

@@ -21,12 +21,12 @@ def how_to_name(unnamed: Sequence[Problem], config: Config) -> Iterator[str]:
     """Yield what to do about items that the voice files cannot name."""
     if not unnamed:
         return
-    words = "the trade's" if config.trade else "each language's"
     yield "An item without a prompt cannot be spoken, and `ivrd run` does not start. Either"
     yield f"  - give its columns or codes in [bill.items] to an item that has one, such as {OTHER};"
     yield "  - or try the words of another trade: --trade, as named above;"
-    yield f"  - or name it: add item_<its code> to [prompts] of {words} prompts.toml, then run"
-    yield "    `ivrd prompts make --only-missing`, or record it."
+    yield '  - or name it: add item_<its code> = "…" below [prompts] in the prompts.toml of each'
+    yield f"    language in {config.trade or config.prompts},"
+    yield "    then `ivrd prompts make --only-missing`, or record it."
 
 
 def merged(unnamed: Sequence[Problem]) -> list[Problem]:
@@ -61,7 +61,7 @@ def next_lines(
             why = f"   # {_WHY[key]}" if new and key in _WHY else ""
             yield f"  {key} = {json.dumps(said, ensure_ascii=False)}{why}"
     if found.sample and config.enquiry.disclosure == "open":
-        yield f"then hear a bill: {_how_to_hear(config, found.sample.month)}"
+        yield f"then hear a bill: {_how_to_hear(config, found)}"
 
 
 _WHY = {
@@ -92,7 +92,9 @@ def _seen(file: Path | None, *, beside: bool) -> str | None:
     return None if file is None else str(file if beside else file.absolute())
 
 
-def _how_to_hear(config: Config, month: str) -> str:
+def _how_to_hear(config: Config, found: Check) -> str:
     choose = "1 " if len(config.node.languages) > 1 else ""
-    keys = f"{choose}{month.replace('-', '')}# 1 NUMBER#"
+    month = found.sample.month.replace("-", "") if found.sample else "MONTH"
+    by = 1 if found.account and found.account.phone else 2
+    keys = f"{choose}{month}# {by} NUMBER#"
     return f'{command_with(config)} call --fast --keys "{keys}"'

@@ -50,9 +50,12 @@ class Draft:
     trade: str | None = None
     """Whose words are to be spoken; None for the telephone's."""
     trade_why: str = ""
+    """Empty where nothing says whose words they are."""
     trade_sure: bool = False
     spoken: tuple[str, ...] = ()
     """Codes of items that have a prompt."""
+    words: str = ""
+    """The folder of those words: a folder below it for each language."""
     notes: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     """What the database has, for a skeleton."""

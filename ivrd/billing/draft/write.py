@@ -46,8 +46,11 @@ def _trade(draft: Draft) -> Iterator[str]:
         how = "sure" if draft.trade_sure else "guess"
         yield f"# Spoken with: trade = {_text(draft.trade)} in [node] of ivrd.toml"
         yield f"#   {how}: {_one_line(draft.trade_why)}"
-    elif draft.trade_sure:
+    elif draft.trade_why:
         yield f"# Spoken with the telephone's words, without a trade: {_one_line(draft.trade_why)}"
+    elif draft.complete:
+        yield "# NOTE: no trade was recognised: bills are spoken with the telephone's words, until"
+        yield "#   ivrd.toml names another in [node], or a folder of your own (docs/trades.md)."
 
 
 def _lacking(draft: Draft) -> Iterator[str]:
@@ -117,8 +120,8 @@ def _prompts(draft: Draft) -> Iterator[str]:
     else:
         yield f"# {draft.rest} is spoken for what has no prompt of its own. Give a column or code"
         yield "# to an item that has one, or give it a name, and take it out of the others:"
-    yield "#   1. in zh-CN/prompts.toml and en-US/prompts.toml of the trade, or of the voice files,"
-    yield "#      below [prompts]: its lines, as people say it"
+    yield "#   1. its lines, as people say it, below [prompts] in zh-CN/prompts.toml and"
+    yield f"#      en-US/prompts.toml of {_one_line(draft.words) or 'the trade or the voice files'}"
     yield "#   2. ivrd prompts make --only-missing      (or record it, see docs/voice.md)"
     yield "#   3. here, in [bill.items]: its line"
     if draft.spoken:
