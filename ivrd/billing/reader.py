@@ -27,6 +27,7 @@ from ivrd.billing.entities import (
 )
 from ivrd.billing.month_tables import months_between
 from ivrd.billing.pool import given_up
+from ivrd.billing.server_zone import tell_in
 from ivrd.billing.tables import BillingMapping, NarrowBill
 from ivrd.errors import BillingError
 
@@ -48,6 +49,7 @@ class BillingReader:
         now: Callable[[], datetime] | None = None,
     ) -> None:
         zone = ZoneInfo(mapping.zone)
+        tell_in(engine, mapping.zone)
         today = today or (lambda: datetime.now(zone).date())
         self.database = Database(engine, breaker, now or (lambda: datetime.now(zone)))
         self._accounts = Accounts(mapping)

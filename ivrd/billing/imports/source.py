@@ -15,6 +15,7 @@ from ivrd.billing.database import Database, Statement
 from ivrd.billing.driver_errors import translated
 from ivrd.billing.imports.staging import ROW, Staging
 from ivrd.billing.kept import DEADLINE
+from ivrd.billing.server_zone import tell_in
 from ivrd.billing.statements import MonthQuery, Source
 from ivrd.billing.tables import BillingMapping, MonthTable, Table
 
@@ -41,6 +42,7 @@ class Origin:
         self.mapping, self.engine, self._files = mapping, engine, files
         self.row = ROW if files else None
         """The column with the number of each row in its file."""
+        tell_in(engine, mapping.zone)
         self._aside = Database(engine)
         self._connection: Connection | None = None
 
