@@ -65,7 +65,8 @@ class Helper:
         while told := await self._reader.readline():
             order = json.loads(told)
             if order["do"] == "connect":
-                await self._connect(Link(**order["link"]))
+                # beside this, so that the end of the daemon is seen while a broker is silent
+                self._spawn(self._connect(Link(**order["link"])))
             elif self._client is None:
                 continue  # it has been told that the broker is away
             elif order["do"] == "publish":
@@ -82,7 +83,7 @@ class Helper:
         try:
             client = link.client(self._logger, partial(_Straight, self._hand_on))
             await client.__aenter__()
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
+        except Exception as error:  # whatever it is, the daemon waits for an answer
             self.tell(**{"is": "away"}, why=str(error) or type(error).__name__)
             return
         self._client = client

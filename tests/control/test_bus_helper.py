@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import socket
 import sys
 
 import pytest
@@ -89,6 +91,27 @@ async def test_helper_that_ends_in_the_middle_of_a_line_is_replaced(
     await courier.connect(link)
     assert await courier.subscribe("ivrd/test") == [1]
     await courier.close()
+
+
+async def test_helper_that_waits_for_a_broker_ends_with_the_daemon_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # it would give a connection up after 5 s, and that would be late
+    monkeypatch.setattr(mqtt_courier, "END_S", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        courier = Courier(lambda _: None)
+        link = Link("127.0.0.1", silent.getsockname()[1], "ivrd-test")
+        connecting = asyncio.create_task(courier.connect(link))
+        asked, _ = await asyncio.to_thread(silent.accept)
+        process, writer = courier._process, courier._writer  # noqa: SLF001 - to go as if killed
+        assert process is not None
+        assert writer is not None
+        writer.transport.abort()
+        assert await asyncio.to_thread(process.wait) == 0
+        with pytest.raises(BrokerAway):
+            await connecting
+        await courier.close()
+        asked.close()
 
 
 async def test_no_helper_is_left_when_the_bus_has_stopped(
