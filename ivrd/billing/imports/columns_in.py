@@ -83,18 +83,23 @@ class Take:
         name: str,
         key: str,
         said: Column | Sequence[Column],
-        read: Read,
+        read: Read | Remembered,
         *,
         expected: str | None = None,
         few: bool = True,
         needed: bool = False,
     ) -> None:
-        """Take a column; `few`: its values repeat. Of several columns `read` gets a tuple."""
+        """Take a column; `few`: its values repeat. Of several columns `read` gets a tuple.
+
+        Columns that are read alike may share what one `Remembered` remembers.
+        """
         listed = [said] if isinstance(said, Column) else list(said)
         at = tuple(range(len(self.columns), len(self.columns) + len(listed)))
         self.columns += listed
-        if few:
-            read = Remembered(read).__getitem__
+        if few and not isinstance(read, Remembered):
+            read = Remembered(read)
+        if isinstance(read, Remembered):
+            read = read.__getitem__
         self.taken.append(Taken(name, key, at, read, expected, needed))
 
     def of(self, rows: Sequence[Sequence[Any]]) -> tuple[Sequence[Sequence[Any]], list[Fault]]:

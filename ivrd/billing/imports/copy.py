@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from ivrd.billing.columns import (
 )
 from ivrd.billing.imports.columns_in import (
     Fault,
+    Remembered,
     Take,
     day_taker,
     flag_taker,
@@ -73,6 +75,8 @@ class Copy:
         self._kept = frozenset(months.kept)
         self._seen: set[str] = set()
         """Months of which somebody has a bill."""
+        self._amounts: dict[str, Remembered] = {}
+        """What reads amounts of each unit: one for all columns, so that it stays in the cache."""
         self.read: Counter[str] = Counter()
         self.written: Counter[str] = Counter()
 
@@ -222,8 +226,10 @@ class Copy:
     ) -> None:
         told = said.total if isinstance(said, LeftToPay) else said
         unit = told.unit or self._mapping.unit
-        read = within_reason(amount_reader(self._mapping, said))
-        take.add(name, key, said, read, needed=needed,
+        by = said.unit or self._mapping.unit
+        if by not in self._amounts:
+            self._amounts[by] = Remembered(within_reason(amount_reader(self._mapping, said)))
+        take.add(name, key, said, self._amounts[by], needed=needed,
                  expected=f"an amount in {unit}, in whole fen")  # fmt: skip
 
     def _due(self, take: Take, key: str, said: Any) -> None:
@@ -344,19 +350,23 @@ class Copy:
         self._told(phase, 0, 0)
         total, done = origin.count(query, job.values), 0
         names = [taken.name for taken in take.taken]
-        for rows in origin.batches(query, job.values):
-            columns, faults = take.of(rows)
-            if faults:
-                self._refuse(job, rows, faults)
-            if "month" in names and job.of is self._mapping.bill:
-                self._seen.update(columns[names.index("month")])
-            made: Iterable[tuple[Any, ...]] = zip(*columns, strict=True)
-            if job.keep:
-                made = filter(job.keep, made)
-            self.written[job.part] += self._new.add(job.table, names, made)
-            self.read[job.part] += len(rows)
-            done += len(rows)
-            self._told(phase, done, max(total, done))
+        with closing(origin.batches(query, job.values)) as batches:
+            for rows in batches:
+                self._take_over(job, names, rows)
+                done += len(rows)
+                self._told(phase, done, max(total, done))
+
+    def _take_over(self, job: Job, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        columns, faults = job.take.of(rows)
+        if faults:
+            self._refuse(job, rows, faults)
+        if "month" in names and job.of is self._mapping.bill:
+            self._seen.update(columns[names.index("month")])
+        made: Iterable[tuple[Any, ...]] = zip(*columns, strict=True)
+        if job.keep:
+            made = filter(job.keep, made)
+        self.written[job.part] += self._new.add(job.table, names, made)
+        self.read[job.part] += len(rows)
 
     def _refuse(self, job: Job, rows: Sequence[Sequence[Any]], faults: Iterable[Fault]) -> None:
         table = self._origin.named(_of_month(job))

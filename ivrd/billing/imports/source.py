@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, func, select
@@ -19,8 +20,8 @@ from ivrd.billing.server_zone import tell_in
 from ivrd.billing.statements import MonthQuery, Source
 from ivrd.billing.tables import BillingMapping, MonthTable, Table
 
-BATCH = 5000
-"""Rows that are in memory at once."""
+BATCH = 2000
+"""Rows that are in memory at once: as many as fit into the cache of a processor."""
 
 _SNAPSHOTS = {"postgresql": "REPEATABLE READ", "mysql": "REPEATABLE READ",
               "mariadb": "REPEATABLE READ"}  # fmt: skip
@@ -108,17 +109,25 @@ class Origin:
 
     def batches(
         self, query: Select[Any], values: Mapping[str, object]
-    ) -> Iterator[Sequence[Sequence[Any]]]:
-        """Yield the rows of a statement, some thousands at a time; few are ever in memory."""
+    ) -> Generator[Sequence[Sequence[Any]], None, None]:
+        """Yield the rows of a statement, some thousands at a time; few are ever in memory.
+
+        Until it is closed, nothing else can be asked.
+        """
         statement = Statement(query, self.engine.dialect)
-        with self._translated():
-            cursor = self._cursor()
-            try:
-                cursor.execute(statement.sql, statement.parameters(values))
+        sql, bound = statement.sql, statement.parameters(values)
+        with self._translated(), contextlib.closing(self._cursor()) as cursor:
+            if self.engine.dialect.driver != "psycopg":
+                cursor.execute(sql, bound)
                 while rows := cursor.fetchmany(BATCH):
                     yield rows
-            finally:
-                cursor.close()
+                return
+            # the server goes on while rows are written; a libpq before 17 hands on one at a time
+            chunked = import_module("psycopg").capabilities.has_stream_chunked()
+            stream = cursor.stream(sql, bound, size=BATCH if chunked else 1)
+            with contextlib.closing(stream):
+                while rows := list(islice(stream, BATCH)):
+                    yield rows
 
     def _cursor(self) -> Any:
         """Return a cursor of the driver's own that brings rows as they are asked for.
@@ -130,12 +139,13 @@ class Origin:
         if DEADLINE in connection.info:
             connection.info[DEADLINE].begin()
         dialect = self.engine.dialect
+        if dialect.driver == "psycopg":
+            streamed: Any = connection.cursor()
+            strings = import_module("psycopg.types.string")
+            streamed.adapters.register_loader("numeric", strings.TextLoader)
+            return streamed
         if dialect.name == "postgresql":
-            named: Any = connection.cursor("ivrd_import")
-            if dialect.driver == "psycopg":
-                strings = import_module("psycopg.types.string")
-                named.adapters.register_loader("numeric", strings.TextLoader)
-            return named
+            return connection.cursor("ivrd_import")
         if dialect.name in {"mysql", "mariadb"}:
             cursors = import_module(f"{dialect.loaded_dbapi.__name__}.cursors")
             if dialect.driver == "pymysql":
