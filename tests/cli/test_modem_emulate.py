@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from drivers.modem.encoder import Encoder
 from drivers.modem.profile import load_profile
-from drivers.modem.protocol import Decoder, Heard, Result, Ring, Text, Word
+from drivers.modem.protocol import Decoder, Heard, Key, Result, Ring, Text, Word
 from drivers.modem.samples import to_modem
 from ivrd.cli.app import main
 from ivrd.cli.modem import vocabulary
@@ -54,16 +54,16 @@ def test_a_host_answers_a_call_and_the_caller_understands_and_keys(tmp_path: Pat
             port.write(encoder.command("AT+VLS=1"))
             until(port, decoder, Result(Word.OK))
             prompts, begins = vocabulary(PROMPTS)
-            question = next(prompt for prompt in prompts if begins.get(prompt) == "enter_month")
+            question = next(prompt for prompt in prompts if begins.get(prompt) == "choose_mandarin")
             port.write(encoder.command("AT+VTX"))
             until(port, decoder, Result(Word.CONNECT))
             samples = to_modem(read_pcm(question), profile.coding)
             port.write(encoder.samples(samples) + encoder.end_of_play)
-            until(port, decoder, Result(Word.OK))
+            until(port, decoder, Key("1"))
         emulator.send_signal(signal.SIGINT)
         told = [json.loads(line) for line in emulator.stdout]
         assert emulator.wait(20) == 0
-    assert [said["sentence"] for said in told if said["event"] == "hears"] == ["enter_month"]
+    assert [said["sentence"] for said in told if said["event"] == "hears"] == ["choose_mandarin"]
     assert {"rings", "answered", "ended"} <= {said["event"] for said in told}
     assert not list(links.iterdir())
 
