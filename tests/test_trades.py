@@ -97,7 +97,8 @@ def test_a_ready_trade_names_every_item_of_its_mapping(name: str) -> None:
     telephone = Voices(PROMPTS, LANGUAGES, SENTENCES)
     for lang in LANGUAGES:
         own = voices.items(lang) - telephone.items(lang)
-        assert own <= items, "no name that no bill has"
+        # water without tiers is in no sample, but in drafts of mappings
+        assert own - {"water"} <= items, "no name that no bill has"
         assert items <= voices.items(lang)
 
 

@@ -56,12 +56,13 @@ def check(ctx: click.Context, mapping_file: Path | None, place: Place, as_json: 
         if found.sample:
             spoken = {lang: bill_text(found.sample, voices, lang) for lang in voices.languages}
     except PromptError as error:
-        unnamed = merged([problem for problem in error.problems if problem.rule == "item"])
+        unnamed = [problem for problem in error.problems if problem.rule == "item"]
         found.problems += unnamed or [_voices_wrong(error, place)]
     if as_json:
         print_json(_as_json(config, found, spoken))
     else:
-        print_problems(found.problems)
+        others = [problem for problem in found.problems if problem not in unnamed]
+        print_problems([*others, *merged(unnamed)])
         for line in how_to_name(unnamed, config):
             click.echo(line)
         for warning in found.warnings:
