@@ -82,23 +82,31 @@ async def test_who_waits_no_more_keeps_no_thread_until_the_oldest_month(
     reader: BillingReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    late = threading.Event()
+    began, late = threading.Event(), threading.Event()
     real = reader._bill  # noqa: SLF001 - how far it comes is what is asked
 
     def slow(run: Any, account: str, month: str) -> Any:
         read.append(month)
+        began.set()
         late.wait(10)
         return real(run, account, month)
 
     monkeypatch.setattr(reader, "_bill", slow)
-    pool = LookupPool(threads=1, limit_s=0.05)
+    loop, times_out = asyncio.get_running_loop(), list[Callable[[], None]]()
+
+    def call_later(_: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        times_out.append(callback)
+        return loop.call_later(60, lambda: None)
+
+    pool = LookupPool(threads=1, loop=loop, call_later=call_later)
     try:
         answers: asyncio.Queue[object] = asyncio.Queue()
-        pool.submit(lambda: reader.bills("1", "2023-01", "2026-09"), answers.put_nowait)
         async with asyncio.timeout(10):
+            pool.submit(lambda: reader.bills("1", "2023-01", "2026-09"), answers.put_nowait)
+            await asyncio.to_thread(began.wait)
+            times_out[0]()
             assert isinstance(await answers.get(), BillingSlow)
             late.set()
-            pool._limit_s = 10  # noqa: SLF001 - the next is not late
             pool.submit(lambda: "next", answers.put_nowait)
             assert await answers.get() == "next"
     finally:
