@@ -7,7 +7,7 @@ of its own; data that is not as the mapping says raises, which the line makes U_
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -235,32 +235,50 @@ class _AccountActions:
 
     def by_phone(self, args: Data) -> Answer:
         number = _text(args, "number")
-        found = self._found(self._reader.find_by_phone, number, self._any_number)
-        local = self._local(number)
-        if found.event == U_OK or local == number:
-            return found
-        return self._found(self._reader.find_by_phone, local, self._any_number)
+        return self._first_found([number, *self._written(number)], self._any_number)
 
     def by_agreement(self, args: Data) -> Answer:
         return self._found(self._reader.find_by_agreement, _text(args, "number"), self._any_number)
 
     def by_caller(self, args: Data) -> Answer:
-        return self._found(
-            self._reader.find_by_phone, self._local(_text(args, "caller")), allowed=True
-        )
+        return self._first_found(self._written(_text(args, "caller")), allowed=True)
 
     def recognise(self, args: Data) -> Answer:
         found = self.by_caller(args)
         return Answer(U_OK, {"own": True}) if found.event == U_OK else found
 
-    def _local(self, number: str) -> str:
-        settings = self._settings
-        return local_number(number, settings.country_code, settings.area_code)
+    def _written(self, number: str) -> list[str]:
+        return written_forms(number, self._settings.country_code, self._settings.area_code)
+
+    def _first_found(self, numbers: Iterable[str], allowed: bool) -> Answer:
+        for number in dict.fromkeys(numbers):
+            found = self._found(self._reader.find_by_phone, number, allowed)
+            if found.event == U_OK:
+                return found
+        return Answer(U_NONE)
 
     @staticmethod
     def _found(find: Callable[[str], Account | None], number: str, allowed: bool) -> Answer:
         account = find(number) if allowed and _digits(number) else None
         return Answer(U_OK, {"account": account.id}) if account else Answer(U_NONE)
+
+
+_LOCAL_DIGITS = 8
+"""The longest number within an area."""
+
+
+def written_forms(number: str, country_code: str, area_code: str) -> list[str]:
+    """Return how billing data may have a number that is keyed, or that calls (ANI).
+
+    As a subscriber keys it; a local one with the home area code, too, with its trunk prefix 0 and
+    without. Empty for a number of another country.
+    """
+    local = local_number(number, country_code, area_code)
+    if not local:
+        return []
+    if not area_code or len(local) > _LOCAL_DIGITS or local.startswith("0"):
+        return [local]
+    return [local, f"0{area_code}{local}", f"{area_code}{local}"]
 
 
 def local_number(caller: str, country_code: str, area_code: str) -> str:
@@ -279,7 +297,7 @@ def local_number(caller: str, country_code: str, area_code: str) -> str:
     national = number.removeprefix("0")
     if len(national) == 11 and national.startswith("1"):
         return national
-    home = area_code and national.startswith(area_code) and len(national) > 8
+    home = area_code and national.startswith(area_code) and len(national) > _LOCAL_DIGITS
     return national.removeprefix(area_code) if home else number
 
 

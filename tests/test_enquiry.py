@@ -19,7 +19,7 @@ from ivrd.billing.lockout import MemoryLockout
 from ivrd.billing.mapping import load_mapping
 from ivrd.billing.reader import BillingReader
 from ivrd.billing.sample_tables import profile_for, write_sample
-from ivrd.enquiry import EnquirySettings, enquiry_actions, local_number
+from ivrd.enquiry import EnquirySettings, enquiry_actions, local_number, written_forms
 from ivrd.errors import BillingError
 from ivrd.events import Data
 from ivrd.flow.actions import Action, Answer
@@ -195,6 +195,33 @@ def test_the_calling_line_is_found_and_recognised(service: Service) -> None:
 )  # fmt: skip
 def test_a_callers_number_is_taken_as_a_subscriber_would_key_it(caller: str, number: str) -> None:
     assert local_number(caller, "86", "571") == number
+
+
+@pytest.mark.parametrize(
+    ("number", "area_code", "forms"),
+    [
+        ("88610001", "571", ["88610001", "057188610001", "57188610001"]),
+        ("+8657188610001", "571", ["88610001", "057188610001", "57188610001"]),
+        ("13805710009", "571", ["13805710009"]), ("02188610001", "571", ["02188610001"]),
+        ("88610001", "", ["88610001"]), ("+14155550100", "571", []),
+    ],
+)  # fmt: skip
+def test_a_local_number_is_looked_for_with_the_home_area_code_too(
+    number: str, area_code: str, forms: list[str]
+) -> None:
+    assert written_forms(number, "86", area_code) == forms
+
+
+def test_numbers_that_stand_with_their_area_code_are_found_by_what_is_keyed(
+    file: Path, reader: BillingReader
+) -> None:
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE TB_SERV SET ACC_NBR = '0571' || ACC_NBR WHERE length(ACC_NBR) = 8")
+    service = Service(reader, EnquirySettings(disclosure="open", area_code="571"))
+    for keyed in ("88610001", "057188610001"):
+        assert service("find_by_phone", number=keyed).event == "U_OK"
+    assert service("recognise_caller", caller="88610001") == Answer("U_OK", {"own": True})
+    assert service("find_by_phone", number="88610099") == Answer("U_NONE")
 
 
 def test_own_line_finds_no_other_number_and_gives_the_total_alone(reader: BillingReader) -> None:

@@ -7,7 +7,7 @@ from ivrd.billing.entities import Account
 from ivrd.control.api.clients import Client
 from ivrd.control.api.problems import ApiProblem
 from ivrd.control.api.words import FindAccount
-from ivrd.enquiry import U_DOWN, U_SLOW, local_number
+from ivrd.enquiry import U_DOWN, U_SLOW, written_forms
 from ivrd.errors import BillingDown, BillingSlow
 from ivrd.events import U_OK
 
@@ -46,11 +46,9 @@ def _found(parts: Parts, asked: FindAccount) -> Account | None:
     if asked.agreement is not None:
         return reader.find_by_agreement(asked.agreement)
     number = asked.phone or ""
-    found = reader.find_by_phone(number)
-    local = local_number(number, node.country_code, node.area_code.lstrip("0"))
-    if found is not None or local in {number, ""}:
-        return found
-    return reader.find_by_phone(local)
+    forms = written_forms(number, node.country_code, node.area_code.lstrip("0"))
+    found = (reader.find_by_phone(form) for form in dict.fromkeys([number, *forms]))
+    return next((account for account in found if account is not None), None)
 
 
 def _prove(parts: Parts, account_id: str, proof: str) -> None:
