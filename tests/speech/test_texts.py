@@ -92,4 +92,4 @@ def test_both_languages_name_the_same_items() -> None:
         for lang in GRAMMARS
     ]
     assert names[0] == names[1]
-    assert len(names[0]) == 9, "the eight of the telephone, and the late fee of every trade"
+    assert len(names[0]) == 11, "the telephone's eight; of every trade: a late fee, other charges"
